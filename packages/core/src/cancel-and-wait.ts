@@ -1,0 +1,50 @@
+import { checkOptions, wrongType } from "./arguments.ts";
+import { toToken } from "./cancellation-token.ts";
+import { InvalidStateError } from "./errors.ts";
+import { TaskGroupError } from "./task-group-error.ts";
+import { Task } from "./task.ts";
+import type { TokenLike } from "./types.ts";
+
+/**
+ * Cancels tasks and waits until they have ended. Their own cancellation is what was wanted, and is swallowed; tasks that
+ * are done already are passed over.
+ *
+ * Rejects, when all have ended, with what else came of them: the failure of the one task given, or a
+ * {@link TaskGroupError} of several given as an iterable. Their owners still report it (L2). A task that took the request
+ * and returned a value all the same counts as `InvalidStateError`: whoever relies on its end should know.
+ *
+ * If `token` is cancelled meanwhile, it rejects with that cancellation at once, and leaves the tasks to finish what they
+ * do about the first request: cancelling the waiter must not cut their clean-up short.
+ *
+ * Idea: aiotools' `cancel_and_wait`.
+ *
+ * Rejects with TypeError if `tasks` is neither a task nor an iterable of tasks.
+ */
+export async function cancelAndWait(
+  tasks: Task<unknown> | Iterable<Task<unknown>>,
+  options: { reason?: unknown; token?: TokenLike | undefined } = {},
+): Promise<void> {
+  checkOptions(options);
+  const token = toToken("options.token", options.token);
+  const live = toTasks(tasks).filter((task) => !task.done);
+  if (live.length === 0) return;
+  for (const task of live) task.cancel(options.reason);
+  const ended = Promise.allSettled(live);
+  await (token === undefined ? ended : token.race(ended));
+  const failed = live.filter(({ status }) => status !== "cancelled");
+  const errors = failed.map(({ name, status, error }) =>
+    status === "failed" ? error : new InvalidStateError(`Task "${name}" was cancelled, and returned all the same`),
+  );
+  if (errors.length === 0) return;
+  throw tasks instanceof Task ? errors[0] : new TaskGroupError(errors, "errors in cancelled tasks", failed);
+}
+
+function toTasks(tasks: unknown): Task<unknown>[] {
+  const expected = "a task or an iterable of tasks";
+  if (tasks instanceof Task) return [tasks];
+  if (typeof tasks !== "object" || tasks === null || !(Symbol.iterator in tasks)) throw wrongType("tasks", expected, tasks);
+  return Array.from(tasks as Iterable<unknown>, (task) => {
+    if (!(task instanceof Task)) throw wrongType("tasks", expected, task);
+    return task as Task<unknown>;
+  });
+}

@@ -1,0 +1,385 @@
+/**
+ * The token tree.
+ *
+ * Every token has at most one parent and a list of children, newest last, linked through the tokens themselves. A
+ * task's token stands in the list of its scope's token; so that one list is both what a cancellation has to reach and
+ * what the scope calls its live tasks.
+ *
+ * ```text
+ *            parent ──newest──▶ child 3 ◀─▶ child 2 ◀─▶ child 1
+ *                                  │newest
+ *                                  ▼
+ *                               grandchild …
+ * ```
+ *
+ * Invariants
+ * - T1. `_error` is set once and never cleared (L3). A token that is not cancelled has no cancelled ancestor.
+ * - T2. A token is in its parent's list from birth until it is disposed, cancelled, or its task has ended; only the
+ *   token of a live task stays there while cancelled. Linking and unlinking are O(1) (L7).
+ * - T3. A token that is born under a cancelled parent is cancelled from birth, with the parent's error, and not linked.
+ * - T4. Cancelling marks the token and all its descendants before the first callback runs (L8). The walk follows the
+ *   links themselves, so depth costs no stack. Nobody else's code runs during the walk, so the tree does not change.
+ * - T5. A callback leaves the list before it is called: it may unregister itself or others, register new ones (which
+ *   run in a microtask), cancel anything, or throw (L9).
+ * - T6. A token that follows an `AbortSignal` listens to it only while it has a child or a callback: one listener per
+ *   signal, however many scopes follow it.
+ *
+ * `_bridge` is the token's one tie to something that is not its parent:
+ * - an `AbortController` made by this token, once `.signal` has been read;
+ * - the `AbortSignal` that this token follows;
+ * - a `CancellationToken` that has further parents: this token is its relay, a stand-in below such a parent.
+ */
+import { checkFunction, wrongType } from "./arguments.ts";
+import { brand, hasBrand } from "./brand.ts";
+import { CancellationSource } from "./cancellation-source.ts";
+import { CancelledError } from "./errors.ts";
+import { callSafely } from "./report.ts";
+import { noop, resolved } from "./timer.ts";
+import type { TokenLike } from "./types.ts";
+
+/**
+ * The read side of a cancellation: hand it to whatever should stop when asked.
+ *
+ * It begins with its source, task or scope. Once cancelled it stays so, and everything that looks later sees it: a
+ * level, not an event (as in trio and .NET; asyncio's cancellation is an event). Cancelling never interrupts running
+ * code: functions look at the token, or hand `token.signal` to what already knows abort signals.
+ *
+ * @example
+ * ```ts
+ * async function download(url: string, token: CancellationToken): Promise<string> {
+ *   const response = await fetch(url, { signal: token.signal });
+ *   token.throwIfCancelled();
+ *   return response.text();
+ * }
+ * ```
+ */
+export class CancellationToken {
+  /** Never cancelled; registering on it costs nothing. */
+  static get none(): CancellationToken {
+    return NONE;
+  }
+
+  /**
+   * The token of anything that can be followed. A token returns itself, a token's own `.signal` its token; any other
+   * `AbortSignal` is followed: one token per signal, whose `error.reason` is the signal's reason. The only listener
+   * is removed when nothing needs it any more.
+   *
+   * @throws TypeError if `like` is neither.
+   */
+  static from(like: TokenLike): CancellationToken {
+    return isToken(like) ? like : follow("like", like);
+  }
+
+  static [Symbol.hasInstance](value: unknown): boolean {
+    return hasBrand(this, value, TOKEN);
+  }
+
+  /** @internal */ _error: CancelledError | undefined;
+  /** @internal */ _parent: CancellationToken | undefined;
+  /** @internal The next newer and the next older sibling. */
+  _newer: CancellationToken | undefined;
+  /** @internal */ _older: CancellationToken | undefined;
+  /** @internal The newest child. */
+  _newest: CancellationToken | undefined;
+  /** @internal The newest registration. */
+  _callbacks: Registration | undefined;
+  /** @internal See the top of the file. */
+  _bridge: AbortController | AbortSignal | CancellationToken | undefined;
+  /** @internal The live task whose token this is. */
+  _task: object | undefined;
+
+  /** @internal */
+  constructor(parent: CancellationToken | undefined, task?: object) {
+    this._error = undefined;
+    this._parent = undefined;
+    this._newer = undefined;
+    this._older = undefined;
+    this._newest = undefined;
+    this._callbacks = undefined;
+    this._bridge = undefined;
+    this._task = task;
+    if (parent !== undefined && parent !== NONE) link(this, parent);
+  }
+
+  get cancelRequested(): boolean {
+    return this.error !== undefined;
+  }
+
+  /** Why, once cancelled: the same object for every descendant and every thrower. */
+  get error(): CancelledError | undefined {
+    if (this._error === undefined && this._bridge !== undefined) catchUp(this, this._bridge);
+    return this._error;
+  }
+
+  /**
+   * The platform's view of this token, for `fetch`, timers, streams and everything else that takes a signal. Made when
+   * first read, one per token; `signal.reason` is `token.error`. The token of a followed signal returns that signal.
+   *
+   * A task's signal is not aborted after the task has ended.
+   */
+  get signal(): AbortSignal {
+    let bridge = this._bridge;
+    if (bridge === undefined) {
+      bridge = new AbortController();
+      if (this._error !== undefined) bridge.abort(this._error);
+      tokens.set(bridge.signal, this);
+      this._bridge = bridge;
+    }
+    return "signal" in bridge ? bridge.signal : bridge;
+  }
+
+  /** @throws CancelledError `token.error`, once cancelled. */
+  throwIfCancelled(): void {
+    const { error } = this;
+    if (error !== undefined) throw error;
+  }
+
+  /**
+   * Calls back when the token is cancelled, inside `cancel`, newest first; in a microtask if that has happened already.
+   * Returns what unregisters: O(1), idempotent. A callback that throws stops nothing: its error goes to the
+   * process-wide handler ({@link setTaskErrorHandler}).
+   *
+   * @throws TypeError if `callback` is not a function.
+   */
+  onCancel(callback: (error: CancelledError) => void): () => void {
+    checkFunction("callback", callback);
+    const { error } = this;
+    if (this === NONE) return noop;
+    const registration = new Registration(callback);
+    if (error === undefined) registration.enter(this);
+    else {
+      registration.token = this;
+      void resolved.then(() => {
+        if (registration.token !== undefined) notify(registration, error);
+      });
+    }
+    return () => {
+      registration.leave();
+    };
+  }
+
+  /**
+   * The promise's outcome, or a rejection with `token.error`, whichever comes first; a token that is cancelled already
+   * wins. Leaves no registration behind. The promise itself is not stopped, and an outcome that comes too late is
+   * dropped: for work that holds something, hand it the token instead.
+   */
+  race<T>(promise: PromiseLike<T>): Promise<T> {
+    const { error } = this;
+    const settled = Promise.resolve(promise);
+    if (this === NONE) return settled;
+    if (error !== undefined) {
+      settled.catch(noop);
+      return Promise.reject(error);
+    }
+    return new Promise((resolve, reject) => {
+      const registration = new Registration(reject);
+      registration.enter(this);
+      settled.then(
+        (value) => {
+          registration.leave();
+          resolve(value);
+        },
+        (failure: unknown) => {
+          registration.leave();
+          reject(failure);
+        },
+      );
+    });
+  }
+
+  /** A source below this token: cancelled with it, or alone. Dispose of it when its work is done. */
+  child(options?: { timeout?: number | undefined }): CancellationSource {
+    return new CancellationSource({ parent: this, timeout: options?.timeout });
+  }
+
+  toString(): string {
+    const { error } = this;
+    return `CancellationToken (${error === undefined ? "not cancelled" : `cancelled: ${error.message}`})`;
+  }
+
+  /** @internal The followed signal's listener is the token itself, which saves a closure (T6). */
+  handleEvent(): void {
+    catchUp(this, this._bridge);
+  }
+}
+
+const TOKEN = /* @__PURE__ */ brand(CancellationToken, "@scope/core/CancellationToken");
+const NONE = /* @__PURE__ */ new CancellationToken(undefined);
+
+/** One callback on one token, linked into the token's list; `token` is undefined once it has left. */
+export class Registration {
+  readonly callback: (error: CancelledError) => void;
+  token: CancellationToken | undefined;
+  newer: Registration | undefined;
+  older: Registration | undefined;
+
+  constructor(callback: (error: CancelledError) => void) {
+    this.callback = callback;
+    this.token = undefined;
+    this.newer = undefined;
+    this.older = undefined;
+  }
+
+  enter(token: CancellationToken): void {
+    if (token._bridge !== undefined) listen(token);
+    this.token = token;
+    const older = token._callbacks;
+    this.older = older;
+    if (older !== undefined) older.newer = this;
+    token._callbacks = this;
+  }
+
+  leave(): void {
+    const { token, newer, older } = this;
+    if (token === undefined) return;
+    this.token = this.newer = this.older = undefined;
+    if (newer !== undefined) newer.older = older;
+    else if (token._callbacks === this) token._callbacks = older;
+    if (older !== undefined) older.newer = newer;
+    if (token._bridge !== undefined) unlisten(token);
+  }
+}
+
+function link(token: CancellationToken, parent: CancellationToken): void {
+  if (parent._bridge !== undefined) listen(parent);
+  const error = parent._error;
+  if (error !== undefined) {
+    token._error = error;
+    return;
+  }
+  const older = parent._newest;
+  token._parent = parent;
+  token._older = older;
+  if (older !== undefined) older._newer = token;
+  parent._newest = token;
+}
+
+/** Takes a token out of its parent's list; it keeps its own children and callbacks. */
+export function unlink(token: CancellationToken): void {
+  const parent = token._parent;
+  if (parent === undefined) return;
+  const newer = token._newer;
+  const older = token._older;
+  if (newer === undefined) parent._newest = older;
+  else newer._older = older;
+  if (older !== undefined) older._newer = newer;
+  token._parent = token._newer = token._older = undefined;
+  if (parent._bridge !== undefined) unlisten(parent);
+}
+
+/** Cancels a token and everything below it (T4). Returns false if it was cancelled before: the first call wins. */
+export function cancelToken(root: CancellationToken, error: CancelledError): boolean {
+  if (root._error !== undefined) return false;
+  const told: CancellationToken[] = [];
+  const tops = [root];
+  for (const top of tops) if (top._error === undefined) mark(top, error, told, tops);
+  for (const token of told) {
+    let registration;
+    while ((registration = token._callbacks) !== undefined) notify(registration, error);
+    const bridge = token._bridge;
+    if (bridge !== undefined && "abort" in bridge) bridge.abort(error);
+  }
+  return true;
+}
+
+/** The first phase: marks, collects who has somebody to tell, and unlinks what is no live task's token (T2). */
+function mark(
+  top: CancellationToken,
+  error: CancelledError,
+  told: CancellationToken[],
+  tops: CancellationToken[],
+): void {
+  let token = top;
+  for (;;) {
+    if (token._error === undefined) {
+      token._error = error;
+      const bridge = token._bridge;
+      if (bridge !== undefined && "_bridge" in bridge) tops.push(bridge);
+      else if (bridge !== undefined || token._callbacks !== undefined) told.push(token);
+      if (token._newest !== undefined) {
+        token = token._newest;
+        continue;
+      }
+    }
+    // Nothing below is left: on to the next older sibling, or up.
+    for (;;) {
+      const older: CancellationToken | undefined = token._older;
+      const parent = token._parent;
+      if (token._task === undefined) unlink(token);
+      if (token === top) return;
+      if (older !== undefined) {
+        token = older;
+        break;
+      }
+      token = parent!;
+    }
+  }
+}
+
+function notify(registration: Registration, error: CancelledError): void {
+  registration.leave();
+  callSafely(registration.callback, error, () => "Error in an onCancel callback");
+}
+
+// Other people's tokens: abort signals, and tokens of another copy of this package.
+
+/** The tokens of abort signals: followed ones, and those that a token made itself. */
+const tokens = /* @__PURE__ */ new WeakMap<AbortSignal, CancellationToken>();
+
+/** @internal What an option named `name` means; `undefined` if it means no cancellation. */
+export function toToken(name: string, like: unknown): CancellationToken | undefined {
+  if (like === undefined || like === NONE) return undefined;
+  // A token of another copy has other insides. Its signal is the door that every version has.
+  if (isToken(like)) return like.constructor === CancellationToken ? like : follow(name, like.signal);
+  return follow(name, like);
+}
+
+function isToken(value: unknown): value is CancellationToken {
+  return value instanceof CancellationToken;
+}
+
+function follow(name: string, signal: unknown): CancellationToken {
+  if (!isSignal(signal)) throw wrongType(name, "a CancellationToken or an AbortSignal", signal);
+  let token = tokens.get(signal);
+  if (token === undefined) {
+    token = new CancellationToken(undefined);
+    token._bridge = signal;
+    tokens.set(signal, token);
+  }
+  return token;
+}
+
+function isSignal(value: unknown): value is AbortSignal {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    typeof (value as AbortSignal).aborted === "boolean" &&
+    typeof (value as AbortSignal).addEventListener === "function"
+  );
+}
+
+/** Cancels the token of a signal that has been aborted, if it has. */
+function catchUp(token: CancellationToken, bridge: CancellationToken["_bridge"]): void {
+  if (bridge !== undefined && "aborted" in bridge && bridge.aborted) {
+    cancelToken(token, new CancelledError(bridge.reason, { source: "signal" }));
+  }
+}
+
+/** Before something is hung on a token that may follow a signal (T6). */
+function listen(token: CancellationToken): void {
+  const bridge = token._bridge;
+  if (bridge === undefined || !("aborted" in bridge) || token._error !== undefined) return;
+  if (bridge.aborted) catchUp(token, bridge);
+  else if (isIdle(token)) bridge.addEventListener("abort", token, { once: true });
+}
+
+/** After something was taken off a token that may follow a signal (T6). */
+function unlisten(token: CancellationToken): void {
+  const bridge = token._bridge;
+  if (bridge !== undefined && "aborted" in bridge && isIdle(token))
+    bridge.removeEventListener("abort", token);
+}
+
+function isIdle(token: CancellationToken): boolean {
+  return token._newest === undefined && token._callbacks === undefined;
+}

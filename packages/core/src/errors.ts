@@ -1,0 +1,115 @@
+/**
+ * The error catalogue: one class per situation, each saying who did it and what to do.
+ *
+ * | class | name | who | what to do |
+ * |---|---|---|---|
+ * | `CancelledError` | AbortError | whoever holds a source, a task or a scope | clean up and let it pass |
+ * | `TimeoutError` | TimeoutError | a deadline of yours | retry, or report: it is a failure |
+ * | `InvalidStateError` | InvalidStateError | the calling code | mend the call |
+ * | `FatalError` | FatalError | the program | nothing: no scope contains it |
+ * | `TaskGroupError` | TaskGroupError | several failed tasks | `split` and `leaves` |
+ */
+import { brand, hasBrand } from "./brand.ts";
+import { isDebugging } from "./debug.ts";
+import type { CancelSource } from "./types.ts";
+
+/**
+ * A cancellation that was asked for, and the reason. Its name and code are the platform's, so every library that knows
+ * aborts knows this one; the counterpart of `asyncio.CancelledError` and `trio.Cancelled`.
+ *
+ * One cancellation is one object: every descendant token has it as its `error`, and everybody who waits is thrown it.
+ * It captures no stack frames unless debugging is on ({@link setDebug}): frames would keep the cancelled work alive for
+ * as long as somebody stores the reason.
+ *
+ * Let it pass. Whoever catches it to clean up rethrows it; swallowing it turns the task into one that succeeded.
+ */
+export class CancelledError extends Error {
+  declare readonly name: "AbortError";
+  declare readonly code: "ABORT_ERR";
+  /** What was passed to `cancel()`; the message if a string, the message and `cause` if an `Error`. */
+  declare readonly reason: unknown;
+  declare readonly source: CancelSource;
+
+  /** A `CancelledError` given as the reason is used as it is: `new` then returns that very object. */
+  constructor(reason?: unknown, options?: { source?: CancelSource | undefined }) {
+    if (reason instanceof CancelledError) return reason;
+    const frames = Error as { stackTraceLimit?: number | undefined };
+    const limit = frames.stackTraceLimit;
+    if (!isDebugging()) frames.stackTraceLimit = 0;
+    if (reason instanceof Error) super(reason.message, { cause: reason });
+    else super(typeof reason === "string" ? reason : "The operation was cancelled");
+    frames.stackTraceLimit = limit;
+    this.reason = reason;
+    this.source = options?.source ?? "explicit";
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return hasBrand(this, value, CANCELLED);
+  }
+}
+
+const CANCELLED = /* @__PURE__ */ brand(CancelledError, "@scope/core/CancelledError", {
+  name: "AbortError",
+  code: "ABORT_ERR",
+});
+
+/**
+ * Whether an error is a cancellation: a `CancelledError` of any copy of this package, or an error named "AbortError",
+ * which is what `fetch`, `timers/promises`, `events.once`, `fs`, `stream` and `child_process` throw.
+ *
+ * Whose cancellation it is, the error does not tell: ask the token (`token.cancelRequested`).
+ */
+export function isCancellation(error: unknown): boolean {
+  if (typeof error !== "object" || error === null) return false;
+  try {
+    return error instanceof CancelledError || (error as { name?: unknown }).name === "AbortError";
+  } catch {
+    return false; // A getter or a revoked proxy: whatever it is, nobody can tell.
+  }
+}
+
+/** A deadline passed. An ordinary failure, not a cancellation: it must not be mistaken for one and swallowed. */
+export class TimeoutError extends Error {
+  declare readonly name: "TimeoutError";
+  /** The time limit, in milliseconds. */
+  readonly timeout: number;
+
+  constructor(timeout: number, message = `Timed out after ${String(timeout)} ms`) {
+    super(message);
+    this.timeout = timeout;
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return hasBrand(this, value, TIMEOUT);
+  }
+}
+
+const TIMEOUT = /* @__PURE__ */ brand(TimeoutError, "@scope/core/TimeoutError", { name: "TimeoutError" });
+
+/** Misuse: the message names the object, its state and the way out. The counterpart of `asyncio.InvalidStateError`. */
+export class InvalidStateError extends Error {
+  declare readonly name: "InvalidStateError";
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return hasBrand(this, value, INVALID_STATE);
+  }
+}
+
+const INVALID_STATE = /* @__PURE__ */ brand(InvalidStateError, "@scope/core/InvalidStateError", {
+  name: "InvalidStateError",
+});
+
+/**
+ * An error that no scope contains: it cancels everything on its way up and comes out of every `run` and `join` bare,
+ * never wrapped. Throw it, or a subclass, when the program as a whole must end. The counterpart of `SystemExit` and
+ * `KeyboardInterrupt`, which `asyncio.TaskGroup` lets through in the same way.
+ */
+export class FatalError extends Error {
+  declare readonly name: string;
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return hasBrand(this, value, FATAL);
+  }
+}
+
+const FATAL = /* @__PURE__ */ brand(FatalError, "@scope/core/FatalError", { name: "FatalError" });

@@ -1,0 +1,33 @@
+import { checkDuration } from "./arguments.ts";
+import { Registration, toToken } from "./cancellation-token.ts";
+import { startTimer } from "./timer.ts";
+import type { TokenLike } from "./types.ts";
+
+/**
+ * Waits `ms` milliseconds; `Infinity` waits until it is cancelled. Rejects with the token's error as soon as the token
+ * is cancelled, at once if it is already; its timer and its registration are gone by then.
+ * The counterpart of `asyncio.sleep`.
+ *
+ * Rejects with TypeError or RangeError if `ms` is no number >= 0 or `token` is no token.
+ *
+ * @example
+ * ```ts
+ * await sleep(250, token);
+ * ```
+ */
+export async function sleep(ms: number, token?: TokenLike): Promise<void> {
+  checkDuration("ms", ms);
+  const watched = toToken("token", token);
+  watched?.throwIfCancelled();
+  await new Promise<void>((resolve, reject) => {
+    const registration = new Registration((error) => {
+      disarm();
+      reject(error);
+    });
+    const disarm = startTimer(ms, () => {
+      registration.leave();
+      resolve();
+    });
+    if (watched !== undefined) registration.enter(watched);
+  });
+}

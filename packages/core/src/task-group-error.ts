@@ -1,0 +1,101 @@
+import { brand, hasBrand } from "./brand.ts";
+import type { Task } from "./task.ts";
+
+type ErrorClass = abstract new (...args: never) => Error;
+
+/**
+ * Several failures in one: what an owner that collects failures rejects with. The counterpart of Python's
+ * `ExceptionGroup`, and an `AggregateError`, so that the platform prints its members.
+ *
+ * The message counts the members and shows the first three: `unhandled errors in TaskGroup "ingest" (2 sub-errors)`,
+ * then one line each.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await TaskGroup.run(ingest);
+ * } catch (error) {
+ *   if (!(error instanceof TaskGroupError)) throw error;
+ *   const [timeouts, others] = error.split(TimeoutError);
+ *   if (others !== undefined) throw others;
+ *   console.warn(timeouts?.leaves());
+ * }
+ * ```
+ */
+export class TaskGroupError extends AggregateError {
+  declare readonly name: "TaskGroupError";
+  declare errors: unknown[];
+  /** Whose failure each of `errors` is; `undefined` for the body's. */
+  readonly tasks: (Task<unknown> | undefined)[];
+  readonly #title: string;
+
+  /** @param message the first line, to which the count is added. */
+  constructor(errors: Iterable<unknown>, message = "unhandled errors", tasks: Iterable<Task<unknown> | undefined> = []) {
+    const members = [...errors];
+    const count = `${String(members.length)} sub-error${members.length === 1 ? "" : "s"}`;
+    super(members, [`${message} (${count})`, ...members.slice(0, 3).map(firstLine)].join("\n"));
+    this.#title = message;
+    const owners = [...tasks];
+    this.tasks = members.map((_, index) => owners[index]);
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return hasBrand(this, value, TASK_GROUP_ERROR);
+  }
+
+  /**
+   * Parts the failures by a class or a predicate, which sees single failures, however deep they are nested: those that
+   * match, and the rest. The nesting is kept, empty groups are left out (`undefined`), messages are counted anew. As
+   * Python's `except*`.
+   */
+  split(
+    match: ((error: unknown) => boolean) | ErrorClass,
+  ): [matching: TaskGroupError | undefined, rest: TaskGroupError | undefined] {
+    const matches = isErrorClass(match) ? (error: unknown): boolean => error instanceof match : match;
+    const matching: Entry[] = [];
+    const rest: Entry[] = [];
+    this.errors.forEach((error, index) => {
+      const task = this.tasks[index];
+      if (error instanceof TaskGroupError) {
+        const [inside, outside] = error.split(matches);
+        if (inside !== undefined) matching.push([inside, task]);
+        if (outside !== undefined) rest.push([outside, task]);
+      } else (matches(error) ? matching : rest).push([error, task]);
+    });
+    return [this.#part(matching), this.#part(rest)];
+  }
+
+  /** The single failures, nested groups opened. */
+  leaves(): unknown[] {
+    return this.errors.flatMap((error) => (error instanceof TaskGroupError ? error.leaves() : [error]));
+  }
+
+  #part(entries: readonly Entry[]): TaskGroupError | undefined {
+    if (entries.length === 0) return undefined;
+    if (entries.length === this.errors.length && entries.every(([error], index) => error === this.errors[index])) {
+      return this;
+    }
+    const [errors, tasks] = [entries.map(([error]) => error), entries.map(([, task]) => task)];
+    const part = new TaskGroupError(errors, this.#title, tasks);
+    if (this.cause !== undefined) part.cause = this.cause;
+    return part;
+  }
+}
+
+const TASK_GROUP_ERROR = /* @__PURE__ */ brand(TaskGroupError, "@scope/core/TaskGroupError", {
+  name: "TaskGroupError",
+});
+
+type Entry = readonly [error: unknown, task: Task<unknown> | undefined];
+
+function isErrorClass(match: ((error: unknown) => boolean) | ErrorClass): match is ErrorClass {
+  return match === Error || match.prototype instanceof Error;
+}
+
+function firstLine(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error).split("\n", 1)[0]!;
+  } catch {
+    return Object.prototype.toString.call(error);
+  }
+}

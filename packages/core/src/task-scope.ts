@@ -1,0 +1,475 @@
+/**
+ * The scope: owner of a set of tasks, none of which outlives it.
+ *
+ * ```text
+ *   state      spawn                        leaves this state when
+ *   open       yes                          cancel, join, stop, the end of the body, or an outer cancellation
+ *     │
+ *     ▼
+ *   closing    until cancelled, then        somebody waits (join, stop, or run after its body)
+ *     │        refused: "is shutting down"  and no task is left
+ *     ▼
+ *   closed     refused: "is closed"         never
+ * ```
+ *
+ * "closing" is derived, not stored: the token is cancelled, or somebody has begun to wait.
+ *
+ * When a task ends, in one microtask and in this order: it leaves the live set; `hasErrors`; `onTaskDone`; a failure goes
+ * to its reporter (fatal: kept for `run`; a policy's `failed`; else `onError`); the task's own listeners; its slot goes to
+ * the next in line; and only then, if nothing is left and somebody waits, the scope closes. So every one of these may
+ * still spawn.
+ *
+ * Invariants
+ * - C1. `size` is the number of tasks whose function has not settled. A scope closes only at 0 (L1).
+ * - C2. A scope closes once, and hands its outcome to everybody waiting at that moment, as one object. Later calls
+ *   resolve. `run` waits only after its body: what was told while the body still ran is not told again, unless it is
+ *   fatal, or the body was interrupted by what led to it.
+ * - C3. The outcome is chosen by rank (L5): fatal, errors, timeout, outer cancellation. What a fatal error outranks goes
+ *   to the process-wide handler.
+ * - C4. Nothing of a finished task is kept, but for the first fatal error, until it is thrown.
+ * - C5. The tie to the outer token and the deadline are undone when the scope has closed and its body has ended.
+ */
+import { unwatch, watch } from "./abandoned.ts";
+import { checkCount, checkDuration, checkFunction, checkName, checkOptions, wrongType } from "./arguments.ts";
+import { brand, hasBrand } from "./brand.ts";
+import { CancellationToken, cancelToken, toToken, unlink } from "./cancellation-token.ts";
+import { creationSite } from "./debug.ts";
+import { CancelledError, FatalError, InvalidStateError, TimeoutError } from "./errors.ts";
+import { callSafely, reportTaskError } from "./report.ts";
+import { Slots } from "./slots.ts";
+import { Task, isOwnCancellation, start, tell, type TaskOwner } from "./task.ts";
+import { TaskGroupError } from "./task-group-error.ts";
+import { startTimer } from "./timer.ts";
+import type {
+  CancelSource,
+  ScopePolicy,
+  SpawnOptions,
+  StopOptions,
+  TaskErrorContext,
+  TaskFunction,
+  TaskScopeOptions,
+  TaskSpawner,
+} from "./types.ts";
+
+/** How a scope has ended, by rank (C3): 0 fatal, 1 errors, 2 timeout, 3 outer cancellation. */
+interface Ending {
+  readonly rank: 0 | 1 | 2 | 3;
+  readonly error: unknown;
+}
+
+const PLAIN: ScopePolicy = { kind: "TaskScope" };
+
+let lastId = 0;
+
+/**
+ * Owns tasks: waits for them, cancels them together, and lets none outlive it. The plain owner, on which the other
+ * packages build theirs: a failed task is reported at once (`onError`) and disturbs nobody; only a {@link FatalError}
+ * cancels the siblings. For fail-fast groups see `@scope/taskgroup`.
+ *
+ * - **Begins** with `run` (or `new`) and **ends** when the body and every task have ended; `run`, `join`, `stop` and
+ *   disposal settle after that (L1).
+ * - **A task fails**: `onError` is told; siblings and body go on.
+ * - **The body fails**: everything is cancelled and waited for, then `run` rejects with the body's error.
+ * - **It is cancelled** (`cancel`, `stop`, its `timeout`, the outer `token`): all tasks and the body are asked through
+ *   their tokens, and waited for however long they take. Pending tasks are never called.
+ *
+ * Idea: the proposed `asyncio.TaskScope` (CPython PR 105011), with the composition that its reviewer asked for; Kotlin's
+ * `supervisorScope`, trio's nurseries.
+ *
+ * **Pitfalls.** A task that awaits `join()` or `stop()` of its own scope waits for itself for ever: use `cancel()`. Under
+ * `concurrency`, a task that awaits a pending sibling keeps its slot while it waits.
+ *
+ * @example
+ * ```ts
+ * const total = await TaskScope.run(async (scope) => {
+ *   scope.spawn((token) => heartbeat(token), { name: "heartbeat" });
+ *   const sizes = files.map((file) => scope.spawn((token) => measure(file, token)));
+ *   let sum = 0;
+ *   for (const size of sizes) sum += await size;
+ *   scope.cancel("done");
+ *   return sum;
+ * });
+ * ```
+ */
+export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
+  /**
+   * Opens a scope, runs the body in it, waits for every task, and closes: resolves with the body's value.
+   *
+   * Rejects, all tasks having ended, with the first of these that applies (L5): a fatal error, bare; the body's error;
+   * `TimeoutError` if `timeout` is what cancelled the scope; the outer cancellation; the scope's own cancellation, if
+   * that interrupted the body. With an outer token that is cancelled already the body is never called (unless
+   * `shield`). Bad arguments reject too (TypeError, RangeError), before anything has started.
+   */
+  static run<R>(body: (scope: TaskScope) => R | PromiseLike<R>, options?: TaskScopeOptions): Promise<R> {
+    try {
+      return new TaskScope(options).run(body);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  static [Symbol.hasInstance](value: unknown): boolean {
+    return hasBrand(this, value, SCOPE);
+  }
+
+  /** Cancelled with the scope; the parent of every task's token. */
+  readonly token: CancellationToken;
+  readonly #options: TaskScopeOptions;
+  readonly #policy: ScopePolicy;
+  readonly #outer: CancellationToken | undefined;
+  readonly #slots: Slots | undefined;
+  #name: string | undefined;
+  #size = 0;
+  #hasErrors = false;
+  /** Nobody waits yet; somebody does; closed. Being cancelled is the token's to know. */
+  #phase: "open" | "waiting" | "closed" = "open";
+  /** The end of a task is being told: the scope does not close meanwhile. */
+  #telling = false;
+  #waiters: ((ending: Ending | undefined) => void)[] = [];
+  #body: "none" | "running" | "ended" = "none";
+  #watched = false;
+  #fatal: Ending | undefined;
+  /** @internal The deadline's error, if the deadline is what cancelled the scope. */
+  _expired: TimeoutError | undefined = undefined;
+  #told: Ending | undefined;
+  #disarm: (() => void) | undefined;
+  readonly #site: string | undefined;
+
+  /**
+   * Opens a scope that ends with {@link join}, {@link stop} or `await using`. Prefer {@link TaskScope.run}, which cannot
+   * be forgotten and knows how its body ended. A scope that got tasks and was dropped is named in a `console.warn`.
+   *
+   * @param policy for owners built on a scope, see {@link ScopePolicy}.
+   * @throws TypeError, RangeError for a bad option; the message names it.
+   */
+  constructor(options: TaskScopeOptions = {}, policy: ScopePolicy = PLAIN) {
+    checkOptions(options);
+    const { timeout, concurrency, token, onError } = options;
+    checkName(options.name);
+    if (timeout !== undefined) checkDuration("timeout", timeout);
+    if (concurrency !== undefined) checkCount("concurrency", concurrency, 1);
+    if (onError !== undefined && onError !== "report" && onError !== "ignore" && typeof onError !== "function") {
+      throw wrongType("onError", '"report", "ignore" or a function', onError);
+    }
+    if (options.isFatal !== undefined) checkFunction("isFatal", options.isFatal);
+    if (options.onTaskDone !== undefined) checkFunction("onTaskDone", options.onTaskDone);
+    this.#options = options;
+    this.#policy = policy;
+    this.#outer = toToken("token", token);
+    this.#name = options.name;
+    this.#site = creationSite();
+    this.token = new CancellationToken(options.shield === true ? undefined : this.#outer);
+    if (concurrency !== undefined && concurrency !== Infinity) this.#slots = new Slots(concurrency, this.token);
+    if (timeout === 0) this.#expire(0);
+    else if (timeout !== undefined) this.#disarm = startTimer(timeout, () => { this.#expire(timeout); });
+  }
+
+  get name(): string {
+    return (this.#name ??= `${this.#policy.kind.toLowerCase()}-${String(++lastId)}`);
+  }
+
+  /** "closing" from the first `cancel`, `join`, `stop` or end of the body on, and after an outer cancellation. */
+  get state(): "open" | "closing" | "closed" {
+    if (this.#phase === "closed") return "closed";
+    return this.#phase === "open" && !this.token.cancelRequested ? "open" : "closing";
+  }
+
+  get cancelRequested(): boolean {
+    return this.token.cancelRequested;
+  }
+
+  /** How many tasks have not ended, pending ones included. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Whether anything has failed here. */
+  get hasErrors(): boolean {
+    return this.#hasErrors;
+  }
+
+  /** A snapshot of the live tasks, oldest first. */
+  get tasks(): ReadonlySet<Task<unknown>> {
+    const tasks: Task<unknown>[] = [];
+    for (let token = this.token._newest; token !== undefined; token = token._older) {
+      if (token._task !== undefined) tasks.push(token._task as Task<unknown>);
+    }
+    return new Set(tasks.reverse());
+  }
+
+  /**
+   * Starts a task: its function is called at once, up to its first `await`, with the task's own token. Nothing that
+   * follows from its end happens inside `spawn`, even if it returns or throws at once (L6). Under `concurrency` it may
+   * have to wait as `pending`; its function sees the async context of this call all the same (L10).
+   *
+   * @throws TypeError if `fn` is not a function.
+   * @throws InvalidStateError if the scope is cancelled ("is shutting down") or closed; `fn` is then never called.
+   */
+  spawn<T>(fn: TaskFunction<T>, options?: SpawnOptions): Task<T> {
+    checkFunction("fn", fn);
+    const name = options?.name;
+    if (name !== undefined) checkName(name);
+    if (this.#phase === "closed") {
+      throw new InvalidStateError(`${this.#label} is closed: spawn while it is open, or open another`);
+    }
+    if (this.token._error !== undefined) {
+      throw new InvalidStateError(
+        `${this.#label} is shutting down: spawn before it is cancelled, or check cancelRequested first`,
+      );
+    }
+    if (this.#phase === "open" && this.#body === "none" && !this.#watched) this.#watch();
+    const task = new Task<T>(this, this.token, name);
+    this.#size++;
+    if (this.#slots === undefined) start(task, fn);
+    else this.#slots.enter(task, fn);
+    return task;
+  }
+
+  /**
+   * Asks the body and all tasks to end, before it returns. Idempotent, never throws, waits for nobody. Not an error:
+   * `run` still resolves if the body returns a value.
+   */
+  cancel(reason?: unknown): void {
+    this.#cancel(reason, "explicit");
+  }
+
+  /**
+   * Runs a body in this scope, which it then closes; {@link TaskScope.run} with a scope that was made before, for owners
+   * built on top.
+   *
+   * @throws InvalidStateError (as a rejection) if a body was run here before, or the scope is closing.
+   */
+  async run<R>(body: (scope: this) => R | PromiseLike<R>): Promise<R> {
+    checkFunction("body", body);
+    if (this.#phase !== "open" || this.#body !== "none") {
+      throw new InvalidStateError(`${this.#label} has been entered before: open another for every run`);
+    }
+    this.#unwatch();
+    this.#body = "running";
+    let value: R | undefined;
+    let failure: { error: unknown } | undefined;
+    let interrupted = this.token._error !== undefined;
+    if (!interrupted) {
+      try {
+        value = await body(this);
+      } catch (error) {
+        // What `join` or `stop` threw inside the body has been told; otherwise the body fails like a child.
+        interrupted = this.#told?.error === error || isOwnCancellation(this.token, error);
+        if (!interrupted) {
+          failure = { error };
+          this.#failed(error, undefined);
+        }
+      }
+    }
+    this.#body = "ended";
+    // Closed already: somebody joined while the body ran, and what has come since is the body's alone.
+    let ending = this.state === "closed" ? this.#ending() : await this.#closed();
+    this.#release();
+    const told = this.#told;
+    this.#told = undefined;
+    if (interrupted && told !== undefined && told.rank <= (ending?.rank ?? 3)) ending = told;
+    if (failure !== undefined && this.#policy.failed === undefined) {
+      // The body's own error ranks with the errors.
+      if (ending?.rank !== 0) throw failure.error;
+      if (ending.error !== failure.error) this.#report(failure.error, undefined, "outranked by a fatal error");
+    }
+    if (ending !== undefined) throw ending.error;
+    if (interrupted) throw this.token._error;
+    return value as R;
+  }
+
+  /**
+   * Waits until no task is left; then the scope is closed. Waits for the tasks, not for a running body.
+   *
+   * Rejects with a fatal error, a `TimeoutError` if the scope's own deadline cancelled it, or the outer cancellation. Who
+   * joins a scope that has closed before gets no second telling: it resolves.
+   */
+  async join(): Promise<void> {
+    const ending = await this.#closed();
+    if (ending !== undefined) throw ending.error;
+  }
+
+  /**
+   * Cancels with source "shutdown" and waits for every task. Rejects as {@link join} does, but never with a cancellation.
+   *
+   * @throws TimeoutError (as a rejection) when `timeout` milliseconds have passed; it names the tasks that still run.
+   * They have been asked, and can be waited for with another `join` or `stop`.
+   */
+  async stop(options: StopOptions = {}): Promise<void> {
+    checkOptions(options);
+    const { reason, timeout = Infinity } = options;
+    checkDuration("timeout", timeout);
+    this.#cancel(reason, "shutdown");
+    const ending = await this.#closed(timeout);
+    if (ending !== undefined && ending.rank !== 3) throw ending.error;
+  }
+
+  /**
+   * The same as `stop()`, so that `await using` leaves nothing behind. It cancels, since a disposer is not told whether its
+   * block ended well: to wait for the tasks, `join` at the end of the block, or use {@link TaskScope.run}.
+   */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  toString(): string {
+    const waiting = this.#slots?.waiting ?? 0;
+    const tasks = `${String(this.#size)} ${this.#size === 1 ? "task" : "tasks"}`;
+    return `${this.#label} (${this.state}, ${tasks}${waiting > 0 ? `, ${String(waiting)} pending` : ""})`;
+  }
+
+  /** @internal The end of a task; called from a microtask. The order is the one at the top of the file. */
+  _ended(task: Task<unknown>): void {
+    this.#size--;
+    this.#telling = true;
+    const failed = task._status === "failed";
+    if (failed) this.#hasErrors = true;
+    const { onTaskDone } = this.#options;
+    if (onTaskDone !== undefined) callSafely(onTaskDone, task, () => `Error in onTaskDone of ${this.#label}`);
+    if (failed) this.#failed(task._outcome, task);
+    tell(task);
+    this.#slots?.leave();
+    this.#telling = false;
+    if (this.#size === 0 && this.#waiters.length > 0) this.#close();
+  }
+
+  get #label(): string {
+    return `${this.#policy.kind} ${JSON.stringify(this.name)}`;
+  }
+
+  #cancel(reason: unknown, source: CancelSource): void {
+    if (this.token._error !== undefined || (this.#phase === "closed" && this.#body !== "running")) return;
+    cancelToken(this.token, new CancelledError(reason, { source }));
+  }
+
+  #expire(timeout: number): void {
+    const expired = new TimeoutError(timeout, `${this.#label} timed out after ${String(timeout)} ms`);
+    const first = cancelToken(this.token, new CancelledError(expired, { source: "timeout" }));
+    // Who cancelled before has decided how the scope ends.
+    if (first) this._expired = expired;
+  }
+
+  /** A task or, without one, the body has failed. */
+  #failed(error: unknown, task: Task<unknown> | undefined): void {
+    this.#hasErrors = true;
+    let cancelSiblings = task === undefined;
+    if (this.#isFatal(error)) {
+      cancelSiblings = true;
+      if (this.#fatal === undefined) this.#fatal = { rank: 0, error };
+      else if (this.#fatal.error !== error) this.#report(error, task, "outranked by a fatal error");
+    } else if (this.#policy.failed !== undefined) {
+      if (this.#policy.failed(error, task)) cancelSiblings = true;
+    } else if (task !== undefined) this.#tell(error, task);
+    // Somebody else's `CancelledError` would be used as it is, and say that this was no sibling's doing.
+    if (cancelSiblings) this.#cancel(error instanceof CancelledError ? error.message : error, "sibling");
+  }
+
+  #isFatal(error: unknown): boolean {
+    const { isFatal = defaultIsFatal } = this.#options;
+    try {
+      return isFatal(error);
+    } catch (thrown) {
+      reportTaskError({ message: `Error in isFatal of ${this.#label}`, error: thrown, scope: this.name });
+      return false;
+    }
+  }
+
+  /** A failure that nobody collects. */
+  #tell(error: unknown, task: Task<unknown>): void {
+    const { onError = "report" } = this.#options;
+    if (onError === "report") this.#report(error, task);
+    else if (onError !== "ignore") {
+      try {
+        onError(this.#context(error, task));
+      } catch (thrown) {
+        reportTaskError({ message: `Error in onError of ${this.#label}`, error: thrown, scope: this.name });
+        this.#report(error, task);
+      }
+    }
+  }
+
+  #report(error: unknown, task: Task<unknown> | undefined, remark?: string): void {
+    reportTaskError(this.#context(error, task, remark));
+  }
+
+  #context(error: unknown, task: Task<unknown> | undefined, remark?: string): TaskErrorContext {
+    const who = task === undefined ? "the body" : `task ${JSON.stringify(task.name)}`;
+    const message = `Error in ${who} of ${this.#label}${remark === undefined ? "" : `, ${remark}`}`;
+    return { message, error, scope: this.name, ...(task !== undefined && { task }) };
+  }
+
+  /** Begins to wait; resolves with the outcome, which who comes after the close is not told (C2). */
+  #closed(timeout = Infinity): Promise<Ending | undefined> {
+    this.#unwatch();
+    if (this.#phase === "closed") return Promise.resolve(undefined);
+    this.#phase = "waiting";
+    const promise = new Promise<Ending | undefined>((resolve, reject) => {
+      if (timeout === Infinity) {
+        this.#waiters.push(resolve);
+        return;
+      }
+      const waiter = (ending: Ending | undefined): void => {
+        disarm();
+        resolve(ending);
+      };
+      const disarm = startTimer(timeout, () => {
+        this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+        const names = Array.from(this.tasks, ({ name }) => JSON.stringify(name)).join(", ");
+        const message = `${this.#label} did not stop within ${String(timeout)} ms; still running: ${names}`;
+        reject(new TimeoutError(timeout, message));
+      });
+      this.#waiters.push(waiter);
+    });
+    if (this.#size === 0 && !this.#telling) this.#close();
+    return promise;
+  }
+
+  #close(): void {
+    this.#phase = "closed";
+    const ending = this.#ending();
+    if (this.#body === "running") this.#told = ending;
+    else this.#release();
+    for (const waiter of this.#waiters.splice(0)) waiter(ending);
+  }
+
+  /** Takes the outcome (C3). */
+  #ending(): Ending | undefined {
+    const error = this.#policy.outcome?.(() => this.#label);
+    if (this.#fatal !== undefined) {
+      if (error instanceof TaskGroupError) {
+        error.errors.forEach((member, index) => {
+          this.#report(member, error.tasks[index], "outranked by a fatal error");
+        });
+      } else if (error !== undefined) this.#report(error, undefined, "outranked by a fatal error");
+      return this.#fatal;
+    }
+    if (error !== undefined) return { rank: 1, error };
+    if (this._expired !== undefined) return { rank: 2, error: this._expired };
+    const outer = this.#outer?.error;
+    return outer === undefined ? undefined : { rank: 3, error: outer };
+  }
+
+  /** C5. */
+  #release(): void {
+    this.#disarm?.();
+    this.#disarm = this.#fatal = undefined;
+    unlink(this.token);
+  }
+
+  #watch(): void {
+    this.#watched = true;
+    watch(this, { label: this.#label, site: this.#site, policy: this.#policy });
+  }
+
+  #unwatch(): void {
+    if (!this.#watched) return;
+    this.#watched = false;
+    unwatch(this);
+  }
+}
+
+const SCOPE = /* @__PURE__ */ brand(TaskScope, "@scope/core/TaskScope");
+
+function defaultIsFatal(error: unknown): boolean {
+  return error instanceof FatalError;
+}
