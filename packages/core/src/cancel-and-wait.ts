@@ -1,4 +1,4 @@
-import { checkOptions, wrongType } from "./arguments.ts";
+import { wrongType } from "./arguments.ts";
 import { toToken } from "./cancellation-token.ts";
 import { InvalidStateError } from "./errors.ts";
 import { TaskGroupError } from "./task-group-error.ts";
@@ -24,7 +24,6 @@ export async function cancelAndWait(
   tasks: Task<unknown> | Iterable<Task<unknown>>,
   options: { reason?: unknown; token?: TokenLike | undefined } = {},
 ): Promise<void> {
-  checkOptions(options);
   const token = toToken("options.token", options.token);
   const live = toTasks(tasks).filter((task) => !task.done);
   if (live.length === 0) return;

@@ -1,6 +1,6 @@
-import { checkDuration, checkOptions } from "./arguments.ts";
-import { brand, hasBrand } from "./brand.ts";
-import { CancellationToken, Registration, cancelToken, toToken, unlink } from "./cancellation-token.ts";
+import { checkDuration } from "./arguments.ts";
+import { brand } from "./brand.ts";
+import { CancellationToken, cancelToken, toToken, unlink } from "./cancellation-token.ts";
 import { CancelledError, TimeoutError } from "./errors.ts";
 import { startTimer } from "./timer.ts";
 import type { TokenLike } from "./types.ts";
@@ -21,15 +21,14 @@ import type { TokenLike } from "./types.ts";
  */
 export class CancellationSource implements Disposable {
   static [Symbol.hasInstance](value: unknown): boolean {
-    return hasBrand(this, value, SOURCE);
+    return isSource(this, value);
   }
 
   readonly token: CancellationToken;
-  /** @internal Stand-ins below all parents but the first. */
-  _relays: CancellationToken[] | undefined;
-  /** @internal */ _disarm: (() => void) | undefined;
-  /** @internal Takes relays and deadline away once the token is cancelled. */
-  _release: Registration | undefined;
+  /** @internal Undoes the deadline. */
+  _disarm: (() => void) | undefined;
+  /** @internal Undo the ties to all parents but the first. */
+  _ties: (() => void)[] | undefined;
 
   /**
    * @throws TypeError for a parent that is no token, or a `timeout` that is no number.
@@ -42,17 +41,14 @@ export class CancellationSource implements Disposable {
       timeout?: number | undefined;
     } = {},
   ) {
-    checkOptions(options);
     const { parent, timeout } = options;
     if (timeout !== undefined) checkDuration("timeout", timeout);
-    const parents = Array.isArray(parent)
-      ? (parent as readonly TokenLike[]).map((like, index) => toToken(`parent[${String(index)}]`, like))
-      : [toToken("parent", parent as TokenLike | undefined)];
-    this.token = new CancellationToken(parents[0]);
-    this._relays = undefined;
+    const likes: readonly unknown[] = Array.isArray(parent) ? parent : [parent];
+    const [first, ...others] = likes.map((like) => toToken("parent", like));
+    this.token = new CancellationToken(first);
     this._disarm = undefined;
-    this._release = undefined;
-    for (let index = 1; index < parents.length; index++) this._follow(parents[index]);
+    this._ties = undefined;
+    for (const other of others) this._tie(new CancellationToken(other));
     if (timeout !== undefined) this.cancelAfter(timeout);
   }
 
@@ -70,56 +66,39 @@ export class CancellationSource implements Disposable {
   cancelAfter(ms: number): void {
     checkDuration("ms", ms);
     this._disarm?.();
-    this._disarm = undefined;
-    if (this.token.error !== undefined) return;
+    const { token } = this;
     const expire = (): void => {
-      cancelToken(this.token, new CancelledError(new TimeoutError(ms), { source: "timeout" }));
+      cancelToken(token, new CancelledError(new TimeoutError(ms), { source: "timeout" }));
     };
     if (ms === 0) expire();
-    else if (ms !== Infinity) {
-      this._disarm = startTimer(ms, expire);
-      this._releaseWhenCancelled();
-    }
+    else this._disarm = untilCancelled(token, startTimer(ms, expire));
   }
 
   /** Detaches from the parents and disarms the deadline; cancels nothing. */
   [Symbol.dispose](): void {
-    this._release?.leave();
-    this._detach();
+    this._disarm?.();
+    this._ties?.forEach((undo) => {
+      undo();
+    });
     unlink(this.token);
   }
 
-  toString(): string {
-    return String(this.token).replace("Token", "Source");
-  }
-
-  /** @internal One more parent: a relay below it carries its cancellation over. */
-  _follow(parent: CancellationToken | undefined): void {
-    if (parent === undefined || this.token._error !== undefined) return;
-    const relay = new CancellationToken(parent);
-    if (relay._error !== undefined) cancelToken(this.token, relay._error);
-    else {
-      relay._bridge = this.token;
-      (this._relays ??= []).push(relay);
-      this._releaseWhenCancelled();
-    }
-  }
-
-  /** @internal */
-  _releaseWhenCancelled(): void {
-    if (this._release !== undefined) return;
-    this._release = new Registration(() => {
-      this._detach();
-    });
-    this._release.enter(this.token);
-  }
-
-  /** @internal */
-  _detach(): void {
-    this._disarm?.();
-    this._relays?.forEach(unlink);
-    this._disarm = this._relays = this._release = undefined;
+  /** @internal A relay below one more parent carries its cancellation over. */
+  _tie(relay: CancellationToken): void {
+    const { token } = this;
+    if (relay._error !== undefined) cancelToken(token, relay._error);
+    relay._bridge = token;
+    (this._ties ??= []).push(untilCancelled(token, unlink.bind(undefined, relay)));
   }
 }
 
-const SOURCE = /* @__PURE__ */ brand(CancellationSource, "@scope/core/CancellationSource");
+/** Has something undone when the token is cancelled, or by the function returned. */
+function untilCancelled(token: CancellationToken, undo: () => void): () => void {
+  const forget = token.onCancel(undo);
+  return () => {
+    forget();
+    undo();
+  };
+}
+
+const isSource = /* @__PURE__ */ brand(CancellationSource, "@scope/core/CancellationSource", {});

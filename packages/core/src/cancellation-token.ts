@@ -3,14 +3,20 @@
  *
  * Every token has at most one parent and a list of children, newest last, linked through the tokens themselves. A
  * task's token stands in the list of its scope's token; so that one list is both what a cancellation has to reach and
- * what the scope calls its live tasks.
+ * what the scope calls its live tasks. A registered callback stands there too, as a leaf.
  *
  * ```text
- *            parent ──newest──▶ child 3 ◀─▶ child 2 ◀─▶ child 1
+ *            parent ──newest──▶ child 3 ◀─▶ callback ◀─▶ child 1
  *                                  │newest
  *                                  ▼
  *                               grandchild …
  * ```
+ *
+ * `_bridge` is a token's one tie to something that is not its parent:
+ * - the callback of a leaf;
+ * - an `AbortController` of the token's own, once `.signal` has been read;
+ * - the `AbortSignal` that the token follows;
+ * - a token with further parents: this one is its relay, a stand-in below such a parent.
  *
  * Invariants
  * - T1. `_error` is set once and never cleared (L3). A token that is not cancelled has no cancelled ancestor.
@@ -19,23 +25,20 @@
  * - T3. A token that is born under a cancelled parent is cancelled from birth, with the parent's error, and not linked.
  * - T4. Cancelling marks the token and all its descendants before the first callback runs (L8). The walk follows the
  *   links themselves, so depth costs no stack. Nobody else's code runs during the walk, so the tree does not change.
- * - T5. A callback leaves the list before it is called: it may unregister itself or others, register new ones (which
- *   run in a microtask), cancel anything, or throw (L9).
- * - T6. A token that follows an `AbortSignal` listens to it only while it has a child or a callback: one listener per
- *   signal, however many scopes follow it.
- *
- * `_bridge` is the token's one tie to something that is not its parent:
- * - an `AbortController` made by this token, once `.signal` has been read;
- * - the `AbortSignal` that this token follows;
- * - a `CancellationToken` that has further parents: this token is its relay, a stand-in below such a parent.
+ * - T5. A callback is called at most once, and not after it was unregistered. It may unregister itself or others,
+ *   register new ones (which run in a microtask), cancel anything, or throw (L9).
+ * - T6. A token that follows an `AbortSignal` listens to it only while it has a child: one listener per signal, however
+ *   many scopes follow it.
  */
 import { checkFunction, wrongType } from "./arguments.ts";
-import { brand, hasBrand } from "./brand.ts";
+import { brand, readable } from "./brand.ts";
 import { CancellationSource } from "./cancellation-source.ts";
 import { CancelledError } from "./errors.ts";
 import { callSafely } from "./report.ts";
-import { noop, resolved } from "./timer.ts";
+import { resolved } from "./timer.ts";
 import type { TokenLike } from "./types.ts";
+
+type Bridge = ((error: CancelledError) => void) | AbortController | AbortSignal | CancellationToken;
 
 /**
  * The read side of a cancellation: hand it to whatever should stop when asked.
@@ -67,11 +70,11 @@ export class CancellationToken {
    * @throws TypeError if `like` is neither.
    */
   static from(like: TokenLike): CancellationToken {
-    return isToken(like) ? like : follow("like", like);
+    return like instanceof CancellationToken ? like : follow("like", like);
   }
 
   static [Symbol.hasInstance](value: unknown): boolean {
-    return hasBrand(this, value, TOKEN);
+    return isToken(this, value);
   }
 
   /** @internal */ _error: CancelledError | undefined;
@@ -81,10 +84,8 @@ export class CancellationToken {
   /** @internal */ _older: CancellationToken | undefined;
   /** @internal The newest child. */
   _newest: CancellationToken | undefined;
-  /** @internal The newest registration. */
-  _callbacks: Registration | undefined;
   /** @internal See the top of the file. */
-  _bridge: AbortController | AbortSignal | CancellationToken | undefined;
+  _bridge: Bridge | undefined;
   /** @internal The live task whose token this is. */
   _task: object | undefined;
 
@@ -95,7 +96,6 @@ export class CancellationToken {
     this._newer = undefined;
     this._older = undefined;
     this._newest = undefined;
-    this._callbacks = undefined;
     this._bridge = undefined;
     this._task = task;
     if (parent !== undefined && parent !== NONE) link(this, parent);
@@ -107,7 +107,7 @@ export class CancellationToken {
 
   /** Why, once cancelled: the same object for every descendant and every thrower. */
   get error(): CancelledError | undefined {
-    if (this._error === undefined && this._bridge !== undefined) catchUp(this, this._bridge);
+    if (this._error === undefined && this._bridge !== undefined) catchUp(this);
     return this._error;
   }
 
@@ -125,7 +125,7 @@ export class CancellationToken {
       tokens.set(bridge.signal, this);
       this._bridge = bridge;
     }
-    return "signal" in bridge ? bridge.signal : bridge;
+    return (bridge as { signal?: AbortSignal }).signal ?? (bridge as AbortSignal);
   }
 
   /** @throws CancelledError `token.error`, once cancelled. */
@@ -143,18 +143,15 @@ export class CancellationToken {
    */
   onCancel(callback: (error: CancelledError) => void): () => void {
     checkFunction("callback", callback);
-    const { error } = this;
-    if (this === NONE) return noop;
-    const registration = new Registration(callback);
-    if (error === undefined) registration.enter(this);
-    else {
-      registration.token = this;
+    const leaf = new CancellationToken(this);
+    leaf._bridge = callback;
+    if (leaf._error !== undefined) {
       void resolved.then(() => {
-        if (registration.token !== undefined) notify(registration, error);
+        notify(leaf);
       });
     }
     return () => {
-      registration.leave();
+      unregister(leaf);
     };
   }
 
@@ -164,26 +161,12 @@ export class CancellationToken {
    * dropped: for work that holds something, hand it the token instead.
    */
   race<T>(promise: PromiseLike<T>): Promise<T> {
-    const { error } = this;
-    const settled = Promise.resolve(promise);
-    if (this === NONE) return settled;
-    if (error !== undefined) {
-      settled.catch(noop);
-      return Promise.reject(error);
-    }
     return new Promise((resolve, reject) => {
-      const registration = new Registration(reject);
-      registration.enter(this);
-      settled.then(
-        (value) => {
-          registration.leave();
-          resolve(value);
-        },
-        (failure: unknown) => {
-          registration.leave();
-          reject(failure);
-        },
-      );
+      // First in line: a token that is cancelled already calls back in a microtask, too.
+      const forget = this.onCancel(reject);
+      const settled = Promise.resolve(promise);
+      settled.then(forget, forget);
+      settled.then(resolve, reject);
     });
   }
 
@@ -199,54 +182,20 @@ export class CancellationToken {
 
   /** @internal The followed signal's listener is the token itself, which saves a closure (T6). */
   handleEvent(): void {
-    catchUp(this, this._bridge);
+    catchUp(this);
   }
 }
 
-const TOKEN = /* @__PURE__ */ brand(CancellationToken, "@scope/core/CancellationToken");
+const isToken = /* @__PURE__ */ brand(CancellationToken, "@scope/core/CancellationToken", readable);
 const NONE = /* @__PURE__ */ new CancellationToken(undefined);
 
-/** One callback on one token, linked into the token's list; `token` is undefined once it has left. */
-export class Registration {
-  readonly callback: (error: CancelledError) => void;
-  token: CancellationToken | undefined;
-  newer: Registration | undefined;
-  older: Registration | undefined;
-
-  constructor(callback: (error: CancelledError) => void) {
-    this.callback = callback;
-    this.token = undefined;
-    this.newer = undefined;
-    this.older = undefined;
-  }
-
-  enter(token: CancellationToken): void {
-    if (token._bridge !== undefined) listen(token);
-    this.token = token;
-    const older = token._callbacks;
-    this.older = older;
-    if (older !== undefined) older.newer = this;
-    token._callbacks = this;
-  }
-
-  leave(): void {
-    const { token, newer, older } = this;
-    if (token === undefined) return;
-    this.token = this.newer = this.older = undefined;
-    if (newer !== undefined) newer.older = older;
-    else if (token._callbacks === this) token._callbacks = older;
-    if (older !== undefined) older.newer = newer;
-    if (token._bridge !== undefined) unlisten(token);
-  }
-}
-
 function link(token: CancellationToken, parent: CancellationToken): void {
-  if (parent._bridge !== undefined) listen(parent);
-  const error = parent._error;
+  const { error } = parent;
   if (error !== undefined) {
     token._error = error;
     return;
   }
+  if (parent._bridge !== undefined) listen(parent, "addEventListener");
   const older = parent._newest;
   token._parent = parent;
   token._older = older;
@@ -264,7 +213,13 @@ export function unlink(token: CancellationToken): void {
   else newer._older = older;
   if (older !== undefined) older._newer = newer;
   token._parent = token._newer = token._older = undefined;
-  if (parent._bridge !== undefined) unlisten(parent);
+  if (parent._bridge !== undefined) listen(parent, "removeEventListener");
+}
+
+/** Takes a leaf's callback back (T5). */
+export function unregister(leaf: CancellationToken): void {
+  leaf._bridge = undefined;
+  unlink(leaf);
 }
 
 /** Cancels a token and everything below it (T4). Returns false if it was cancelled before: the first call wins. */
@@ -272,30 +227,22 @@ export function cancelToken(root: CancellationToken, error: CancelledError): boo
   if (root._error !== undefined) return false;
   const told: CancellationToken[] = [];
   const tops = [root];
-  for (const top of tops) if (top._error === undefined) mark(top, error, told, tops);
-  for (const token of told) {
-    let registration;
-    while ((registration = token._callbacks) !== undefined) notify(registration, error);
-    const bridge = token._bridge;
-    if (bridge !== undefined && "abort" in bridge) bridge.abort(error);
-  }
+  for (const top of tops) mark(top, error, told, tops);
+  told.forEach(notify);
   return true;
 }
 
 /** The first phase: marks, collects who has somebody to tell, and unlinks what is no live task's token (T2). */
-function mark(
-  top: CancellationToken,
-  error: CancelledError,
-  told: CancellationToken[],
-  tops: CancellationToken[],
-): void {
+function mark(top: CancellationToken, error: CancelledError, told: CancellationToken[], tops: CancellationToken[]): void {
   let token = top;
   for (;;) {
     if (token._error === undefined) {
       token._error = error;
       const bridge = token._bridge;
-      if (bridge !== undefined && "_bridge" in bridge) tops.push(bridge);
-      else if (bridge !== undefined || token._callbacks !== undefined) told.push(token);
+      if (bridge !== undefined) {
+        if ("_bridge" in bridge) tops.push(bridge);
+        else told.push(token);
+      }
       if (token._newest !== undefined) {
         token = token._newest;
         continue;
@@ -316,9 +263,13 @@ function mark(
   }
 }
 
-function notify(registration: Registration, error: CancelledError): void {
-  registration.leave();
-  callSafely(registration.callback, error, () => "Error in an onCancel callback");
+/** The second phase, for one token: its callback, or the signal that it has made. */
+function notify(token: CancellationToken): void {
+  const bridge = token._bridge;
+  if (typeof bridge === "function") {
+    token._bridge = undefined;
+    callSafely(bridge, token._error!, "an onCancel callback", token);
+  } else if (bridge !== undefined && "abort" in bridge) bridge.abort(token._error);
 }
 
 // Other people's tokens: abort signals, and tokens of another copy of this package.
@@ -330,12 +281,8 @@ const tokens = /* @__PURE__ */ new WeakMap<AbortSignal, CancellationToken>();
 export function toToken(name: string, like: unknown): CancellationToken | undefined {
   if (like === undefined || like === NONE) return undefined;
   // A token of another copy has other insides. Its signal is the door that every version has.
-  if (isToken(like)) return like.constructor === CancellationToken ? like : follow(name, like.signal);
+  if (like instanceof CancellationToken) return like.constructor === CancellationToken ? like : follow(name, like.signal);
   return follow(name, like);
-}
-
-function isToken(value: unknown): value is CancellationToken {
-  return value instanceof CancellationToken;
 }
 
 function follow(name: string, signal: unknown): CancellationToken {
@@ -350,36 +297,19 @@ function follow(name: string, signal: unknown): CancellationToken {
 }
 
 function isSignal(value: unknown): value is AbortSignal {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    typeof (value as AbortSignal).aborted === "boolean" &&
-    typeof (value as AbortSignal).addEventListener === "function"
-  );
+  const signal = value as Partial<AbortSignal> | null | undefined;
+  return typeof signal?.aborted === "boolean" && typeof signal.addEventListener === "function";
 }
 
 /** Cancels the token of a signal that has been aborted, if it has. */
-function catchUp(token: CancellationToken, bridge: CancellationToken["_bridge"]): void {
-  if (bridge !== undefined && "aborted" in bridge && bridge.aborted) {
+function catchUp(token: CancellationToken): void {
+  const bridge = token._bridge;
+  if (isSignal(bridge) && bridge.aborted) {
     cancelToken(token, new CancelledError(bridge.reason, { source: "signal" }));
   }
 }
 
-/** Before something is hung on a token that may follow a signal (T6). */
-function listen(token: CancellationToken): void {
-  const bridge = token._bridge;
-  if (bridge === undefined || !("aborted" in bridge) || token._error !== undefined) return;
-  if (bridge.aborted) catchUp(token, bridge);
-  else if (isIdle(token)) bridge.addEventListener("abort", token, { once: true });
-}
-
-/** After something was taken off a token that may follow a signal (T6). */
-function unlisten(token: CancellationToken): void {
-  const bridge = token._bridge;
-  if (bridge !== undefined && "aborted" in bridge && isIdle(token))
-    bridge.removeEventListener("abort", token);
-}
-
-function isIdle(token: CancellationToken): boolean {
-  return token._newest === undefined && token._callbacks === undefined;
+/** Before the first child comes, and after the last has gone (T6). */
+function listen(token: CancellationToken, change: "addEventListener" | "removeEventListener"): void {
+  if (token._newest === undefined && isSignal(token._bridge)) token._bridge[change]("abort", token);
 }

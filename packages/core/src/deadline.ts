@@ -1,4 +1,4 @@
-import { checkDuration, checkOptions } from "./arguments.ts";
+import { checkDuration } from "./arguments.ts";
 import { TaskScope } from "./task-scope.ts";
 import type { TaskScopeOptions } from "./types.ts";
 
@@ -37,6 +37,5 @@ export async function failAfter<R>(ms: number, body: Body<R>, options?: Options)
 
 function open(ms: number, options: Options = {}): TaskScope {
   checkDuration("ms", ms);
-  checkOptions(options);
   return new TaskScope({ ...options, timeout: ms });
 }

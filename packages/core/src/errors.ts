@@ -9,7 +9,7 @@
  * | `FatalError` | FatalError | the program | nothing: no scope contains it |
  * | `TaskGroupError` | TaskGroupError | several failed tasks | `split` and `leaves` |
  */
-import { brand, hasBrand } from "./brand.ts";
+import { brand } from "./brand.ts";
 import { isDebugging } from "./debug.ts";
 import type { CancelSource } from "./types.ts";
 
@@ -44,11 +44,11 @@ export class CancelledError extends Error {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return hasBrand(this, value, CANCELLED);
+    return isCancelledError(this, value);
   }
 }
 
-const CANCELLED = /* @__PURE__ */ brand(CancelledError, "@scope/core/CancelledError", {
+const isCancelledError = /* @__PURE__ */ brand(CancelledError, "@scope/core/CancelledError", {
   name: "AbortError",
   code: "ABORT_ERR",
 });
@@ -74,28 +74,28 @@ export class TimeoutError extends Error {
   /** The time limit, in milliseconds. */
   readonly timeout: number;
 
-  constructor(timeout: number, message = `Timed out after ${String(timeout)} ms`) {
+  constructor(timeout: number, message = `Timed out after ${timeout} ms`) {
     super(message);
     this.timeout = timeout;
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return hasBrand(this, value, TIMEOUT);
+    return isTimeoutError(this, value);
   }
 }
 
-const TIMEOUT = /* @__PURE__ */ brand(TimeoutError, "@scope/core/TimeoutError", { name: "TimeoutError" });
+const isTimeoutError = /* @__PURE__ */ brand(TimeoutError, "@scope/core/TimeoutError", { name: "TimeoutError" });
 
 /** Misuse: the message names the object, its state and the way out. The counterpart of `asyncio.InvalidStateError`. */
 export class InvalidStateError extends Error {
   declare readonly name: "InvalidStateError";
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return hasBrand(this, value, INVALID_STATE);
+    return isInvalidStateError(this, value);
   }
 }
 
-const INVALID_STATE = /* @__PURE__ */ brand(InvalidStateError, "@scope/core/InvalidStateError", {
+const isInvalidStateError = /* @__PURE__ */ brand(InvalidStateError, "@scope/core/InvalidStateError", {
   name: "InvalidStateError",
 });
 
@@ -108,8 +108,8 @@ export class FatalError extends Error {
   declare readonly name: string;
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return hasBrand(this, value, FATAL);
+    return isFatalError(this, value);
   }
 }
 
-const FATAL = /* @__PURE__ */ brand(FatalError, "@scope/core/FatalError", { name: "FatalError" });
+const isFatalError = /* @__PURE__ */ brand(FatalError, "@scope/core/FatalError", { name: "FatalError" });

@@ -20,7 +20,7 @@ export { reportTaskError, setTaskErrorHandler } from "./report.ts";
 export { setDebug } from "./debug.ts";
 
 // For packages built on this one.
-export { brand, hasBrand } from "./brand.ts";
+export { brand, readable } from "./brand.ts";
 export { checkCount, checkDuration, checkFunction, wrongType } from "./arguments.ts";
 
 export type {

@@ -46,11 +46,13 @@ export function reportTaskError(context: TaskErrorContext): void {
   }
 }
 
-/** Calls somebody else's callback: what it throws is reported and stops nothing (L9). */
-export function callSafely<A>(callback: (argument: A) => void, argument: A, message: () => string): void {
+/** Calls somebody else's callback: what it throws is reported and stops nothing (L9). Returns whether it went well. */
+export function callSafely<A>(callback: (argument: A) => void, argument: A, what: string, owner: object): boolean {
   try {
     callback(argument);
+    return true;
   } catch (error) {
-    reportTaskError({ message: message(), error });
+    reportTaskError({ message: `Error in ${what} of ${String(owner)}`, error });
+    return false;
   }
 }

@@ -1,5 +1,5 @@
 import { checkDuration } from "./arguments.ts";
-import { Registration, toToken } from "./cancellation-token.ts";
+import { CancellationToken, toToken, unregister } from "./cancellation-token.ts";
 import { startTimer } from "./timer.ts";
 import type { TokenLike } from "./types.ts";
 
@@ -20,14 +20,14 @@ export async function sleep(ms: number, token?: TokenLike): Promise<void> {
   const watched = toToken("token", token);
   watched?.throwIfCancelled();
   await new Promise<void>((resolve, reject) => {
-    const registration = new Registration((error) => {
-      disarm();
-      reject(error);
-    });
+    const leaf = new CancellationToken(watched);
     const disarm = startTimer(ms, () => {
-      registration.leave();
+      unregister(leaf);
       resolve();
     });
-    if (watched !== undefined) registration.enter(watched);
+    leaf._bridge = (error) => {
+      disarm();
+      reject(error);
+    };
   });
 }

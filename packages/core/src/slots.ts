@@ -8,7 +8,7 @@
  *   that called `spawn` (L10): a promise reaction registered there carries it, with no help of the runtime.
  * - S4. Who is cancelled by the time it begins is never called; a slot it had goes to the next in line.
  */
-import { type CancellationToken, Registration } from "./cancellation-token.ts";
+import { CancellationToken } from "./cancellation-token.ts";
 import { type Place, type Task, finish, start } from "./task.ts";
 import type { TaskFunction } from "./types.ts";
 
@@ -22,9 +22,9 @@ export class Slots {
   /** `token`: the scope's; once it is cancelled, everybody in line leaves it. */
   constructor(limit: number, token: CancellationToken) {
     this.free = limit;
-    new Registration(() => {
+    new CancellationToken(token)._bridge = () => {
       while (this.first !== undefined) this.first.withdraw();
-    }).enter(token);
+    };
   }
 
   /** Starts a task, or puts it in line. */

@@ -1,4 +1,4 @@
-import { brand, hasBrand } from "./brand.ts";
+import { brand } from "./brand.ts";
 import type { Task } from "./task.ts";
 
 type ErrorClass = abstract new (...args: never) => Error;
@@ -32,7 +32,7 @@ export class TaskGroupError extends AggregateError {
   /** @param message the first line, to which the count is added. */
   constructor(errors: Iterable<unknown>, message = "unhandled errors", tasks: Iterable<Task<unknown> | undefined> = []) {
     const members = [...errors];
-    const count = `${String(members.length)} sub-error${members.length === 1 ? "" : "s"}`;
+    const count = `${members.length} sub-error${members.length === 1 ? "" : "s"}`;
     super(members, [`${message} (${count})`, ...members.slice(0, 3).map(firstLine)].join("\n"));
     this.#title = message;
     const owners = [...tasks];
@@ -40,7 +40,7 @@ export class TaskGroupError extends AggregateError {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return hasBrand(this, value, TASK_GROUP_ERROR);
+    return isTaskGroupError(this, value);
   }
 
   /**
@@ -82,7 +82,7 @@ export class TaskGroupError extends AggregateError {
   }
 }
 
-const TASK_GROUP_ERROR = /* @__PURE__ */ brand(TaskGroupError, "@scope/core/TaskGroupError", {
+const isTaskGroupError = /* @__PURE__ */ brand(TaskGroupError, "@scope/core/TaskGroupError", {
   name: "TaskGroupError",
 });
 

@@ -30,8 +30,8 @@
  * - C5. The tie to the outer token and the deadline are undone when the scope has closed and its body has ended.
  */
 import { unwatch, watch } from "./abandoned.ts";
-import { checkCount, checkDuration, checkFunction, checkName, checkOptions, wrongType } from "./arguments.ts";
-import { brand, hasBrand } from "./brand.ts";
+import { checkCount, checkDuration, checkFunction, checkName, wrongType } from "./arguments.ts";
+import { brand, readable } from "./brand.ts";
 import { CancellationToken, cancelToken, toToken, unlink } from "./cancellation-token.ts";
 import { creationSite } from "./debug.ts";
 import { CancelledError, FatalError, InvalidStateError, TimeoutError } from "./errors.ts";
@@ -109,7 +109,7 @@ export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
   }
 
   static [Symbol.hasInstance](value: unknown): boolean {
-    return hasBrand(this, value, SCOPE);
+    return isScope(this, value);
   }
 
   /** Cancelled with the scope; the parent of every task's token. */
@@ -143,7 +143,6 @@ export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
    * @throws TypeError, RangeError for a bad option; the message names it.
    */
   constructor(options: TaskScopeOptions = {}, policy: ScopePolicy = PLAIN) {
-    checkOptions(options);
     const { timeout, concurrency, token, onError } = options;
     checkName(options.name);
     if (timeout !== undefined) checkDuration("timeout", timeout);
@@ -296,7 +295,6 @@ export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
    * They have been asked, and can be waited for with another `join` or `stop`.
    */
   async stop(options: StopOptions = {}): Promise<void> {
-    checkOptions(options);
     const { reason, timeout = Infinity } = options;
     checkDuration("timeout", timeout);
     this.#cancel(reason, "shutdown");
@@ -314,8 +312,8 @@ export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
 
   toString(): string {
     const waiting = this.#slots?.waiting ?? 0;
-    const tasks = `${String(this.#size)} ${this.#size === 1 ? "task" : "tasks"}`;
-    return `${this.#label} (${this.state}, ${tasks}${waiting > 0 ? `, ${String(waiting)} pending` : ""})`;
+    const tasks = `${this.#size} ${this.#size === 1 ? "task" : "tasks"}`;
+    return `${this.#label} (${this.state}, ${tasks}${waiting > 0 ? `, ${waiting} pending` : ""})`;
   }
 
   /** @internal The end of a task; called from a microtask. The order is the one at the top of the file. */
@@ -325,7 +323,7 @@ export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
     const failed = task._status === "failed";
     if (failed) this.#hasErrors = true;
     const { onTaskDone } = this.#options;
-    if (onTaskDone !== undefined) callSafely(onTaskDone, task, () => `Error in onTaskDone of ${this.#label}`);
+    if (onTaskDone !== undefined) callSafely(onTaskDone, task, "onTaskDone", this);
     if (failed) this.#failed(task._outcome, task);
     tell(task);
     this.#slots?.leave();
@@ -343,7 +341,7 @@ export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
   }
 
   #expire(timeout: number): void {
-    const expired = new TimeoutError(timeout, `${this.#label} timed out after ${String(timeout)} ms`);
+    const expired = new TimeoutError(timeout, `${this.#label} timed out after ${timeout} ms`);
     const first = cancelToken(this.token, new CancelledError(expired, { source: "timeout" }));
     // Who cancelled before has decided how the scope ends.
     if (first) this._expired = expired;
@@ -366,26 +364,20 @@ export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
 
   #isFatal(error: unknown): boolean {
     const { isFatal = defaultIsFatal } = this.#options;
-    try {
-      return isFatal(error);
-    } catch (thrown) {
-      reportTaskError({ message: `Error in isFatal of ${this.#label}`, error: thrown, scope: this.name });
-      return false;
-    }
+    let fatal = false;
+    const ask = (): void => {
+      fatal = isFatal(error);
+    };
+    callSafely(ask, undefined, "isFatal", this);
+    return fatal;
   }
 
   /** A failure that nobody collects. */
   #tell(error: unknown, task: Task<unknown>): void {
     const { onError = "report" } = this.#options;
-    if (onError === "report") this.#report(error, task);
-    else if (onError !== "ignore") {
-      try {
-        onError(this.#context(error, task));
-      } catch (thrown) {
-        reportTaskError({ message: `Error in onError of ${this.#label}`, error: thrown, scope: this.name });
-        this.#report(error, task);
-      }
-    }
+    if (onError === "ignore") return;
+    const context = this.#context(error, task);
+    if (onError === "report" || !callSafely(onError, context, "onError", this)) reportTaskError(context);
   }
 
   #report(error: unknown, task: Task<unknown> | undefined, remark?: string): void {
@@ -415,7 +407,7 @@ export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
       const disarm = startTimer(timeout, () => {
         this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
         const names = Array.from(this.tasks, ({ name }) => JSON.stringify(name)).join(", ");
-        const message = `${this.#label} did not stop within ${String(timeout)} ms; still running: ${names}`;
+        const message = `${this.#label} did not stop within ${timeout} ms; still running: ${names}`;
         reject(new TimeoutError(timeout, message));
       });
       this.#waiters.push(waiter);
@@ -468,7 +460,7 @@ export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
   }
 }
 
-const SCOPE = /* @__PURE__ */ brand(TaskScope, "@scope/core/TaskScope");
+const isScope = /* @__PURE__ */ brand(TaskScope, "@scope/core/TaskScope", readable);
 
 function defaultIsFatal(error: unknown): boolean {
   return error instanceof FatalError;

@@ -21,7 +21,7 @@
  *   failure never surfaces as an `unhandledRejection` (L2).
  */
 import { checkFunction } from "./arguments.ts";
-import { brand, hasBrand } from "./brand.ts";
+import { brand, readable } from "./brand.ts";
 import { CancellationToken, cancelToken, unlink } from "./cancellation-token.ts";
 import { CancelledError, InvalidStateError, isCancellation } from "./errors.ts";
 import { callSafely } from "./report.ts";
@@ -71,7 +71,7 @@ let lastId = 0;
  */
 export class Task<T> implements Promise<T> {
   static [Symbol.hasInstance](value: unknown): boolean {
-    return hasBrand(this, value, TASK);
+    return isTask(this, value);
   }
 
   /** A number that no other task of this copy of the package has. */
@@ -97,7 +97,7 @@ export class Task<T> implements Promise<T> {
   }
 
   get name(): string {
-    return this._name ?? `task-${String(this.id)}`;
+    return this._name ?? `task-${this.id}`;
   }
 
   get status(): TaskStatus {
@@ -190,7 +190,7 @@ export class Task<T> implements Promise<T> {
   }
 }
 
-const TASK = /* @__PURE__ */ brand(Task, "@scope/core/Task");
+const isTask = /* @__PURE__ */ brand(Task, "@scope/core/Task", readable);
 
 /** Calls the function of a task: its synchronous part runs here, its end comes in a microtask at the earliest (K1). */
 export function start<T>(task: Task<T>, fn: TaskFunction<T>): void {
@@ -248,7 +248,7 @@ export function tell(task: Task<unknown>): void {
 
 function call(task: Task<unknown>, listeners: Set<Listener>): void {
   for (const { callback } of listeners) {
-    callSafely(callback as (task: Task<unknown>) => void, task, () => `Error in an onDone callback of task "${task.name}"`);
+    callSafely(callback as (task: Task<unknown>) => void, task, "an onDone callback", task);
   }
 }
 

@@ -19,7 +19,7 @@ export async function mapItems<T, R>(
   const { token } = group;
   const results: R[] = [];
   const source = new Source(items);
-  let roomMade: () => void;
+  let roomMade = (): void => undefined;
   try {
     for (let index = 0; ; index++) {
       while (group.size >= concurrency) {

@@ -2,7 +2,7 @@
  * The group is a policy over `TaskScope` (see `failures.ts`): every failure is collected, the first one cancels the
  * others, and the end is one error. States, waiting and priorities are the scope's.
  */
-import { TaskScope, brand, checkFunction, hasBrand } from "@scope/core";
+import { TaskScope, brand, checkFunction, readable } from "@scope/core";
 import type {
   CancellationToken,
   ScopeOptions,
@@ -85,7 +85,7 @@ export class TaskGroup implements TaskSpawner, AsyncDisposable {
   }
 
   static [Symbol.hasInstance](value: unknown): boolean {
-    return hasBrand(this, value, GROUP);
+    return isGroup(this, value);
   }
 
   readonly #scope: TaskScope;
@@ -170,4 +170,4 @@ export class TaskGroup implements TaskSpawner, AsyncDisposable {
   }
 }
 
-const GROUP = /* @__PURE__ */ brand(TaskGroup, "@scope/taskgroup/TaskGroup");
+const isGroup = /* @__PURE__ */ brand(TaskGroup, "@scope/taskgroup/TaskGroup", readable);
