@@ -24,10 +24,8 @@ export function unwatch(scope: object): void {
 
 /** One line for the developer; failures that the scope had collected are still told (L2). */
 function warn({ label, site, policy }: Leftovers): void {
-  console.warn(
-    `${label} was dropped without join, stop or dispose: nobody waited for its tasks.` +
-      (site === undefined ? " (Set SCOPE_DEBUG to see where it was created.)" : `\nCreated at:\n${site}`),
-  );
+  const created = site === undefined ? "SCOPE_DEBUG=1 shows where it was created" : `created\n${site}`;
+  console.warn(`${label} was dropped without join, stop or dispose; ${created}`);
   const error = policy.outcome?.(() => label);
-  if (error !== undefined) reportTaskError({ message: `Failures in ${label}, which nobody joined`, error });
+  if (error !== undefined) reportTaskError({ message: `Failures in ${label}, which was dropped`, error });
 }

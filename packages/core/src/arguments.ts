@@ -6,8 +6,8 @@ export function wrongType(name: string, expected: string, value: unknown, kind =
   return new kind(`Expected \`${name}\` to be ${expected}, got ${shown} (${typeof value})`);
 }
 
-export function checkFunction(name: string, value: unknown): void {
-  if (typeof value !== "function") throw wrongType(name, "a function", value);
+export function checkFunction(name: string, value: unknown, expected = "a function"): void {
+  if (typeof value !== "function") throw wrongType(name, expected, value);
 }
 
 export function checkName(value: unknown): void {
@@ -16,16 +16,16 @@ export function checkName(value: unknown): void {
 
 /** Milliseconds: 0 and fractions are fine, `Infinity` means never. */
 export function checkDuration(name: string, value: unknown): void {
-  checkNumber(name, "milliseconds >= 0", value, (value as number) >= 0);
+  if (typeof value !== "number" || !(value >= 0)) throw wrongNumber(name, "milliseconds >= 0", value);
 }
 
 /** A whole number from `least` on, or `Infinity`. */
 export function checkCount(name: string, value: unknown, least: number): void {
-  const whole = value === Infinity || Number.isInteger(value);
-  checkNumber(name, `an integer >= ${least} or Infinity`, value, whole && (value as number) >= least);
+  if ((value !== Infinity && !Number.isInteger(value)) || (value as number) < least) {
+    throw wrongNumber(name, `an integer >= ${least} or Infinity`, value);
+  }
 }
 
-function checkNumber(name: string, expected: string, value: unknown, fits: boolean): void {
-  if (typeof value !== "number") throw wrongType(name, expected, value);
-  if (!fits) throw wrongType(name, expected, value, RangeError);
+function wrongNumber(name: string, expected: string, value: unknown): TypeError {
+  return wrongType(name, expected, value, typeof value === "number" ? RangeError : TypeError);
 }

@@ -25,25 +25,17 @@ export async function cancelAndWait(
   options: { reason?: unknown; token?: TokenLike | undefined } = {},
 ): Promise<void> {
   const token = toToken("options.token", options.token);
-  const live = toTasks(tasks).filter((task) => !task.done);
+  const given = tasks instanceof Task ? [tasks] : [...tasks];
+  for (const task of given) if (!(task instanceof Task)) throw wrongType("tasks", "a task, or tasks", task);
+  const live = given.filter(({ done }) => !done);
   if (live.length === 0) return;
   for (const task of live) task.cancel(options.reason);
   const ended = Promise.allSettled(live);
   await (token === undefined ? ended : token.race(ended));
   const failed = live.filter(({ status }) => status !== "cancelled");
   const errors = failed.map(({ name, status, error }) =>
-    status === "failed" ? error : new InvalidStateError(`Task "${name}" was cancelled, and returned all the same`),
+    status === "failed" ? error : new InvalidStateError(`Task "${name}" was cancelled, but returned a value`),
   );
   if (errors.length === 0) return;
   throw tasks instanceof Task ? errors[0] : new TaskGroupError(errors, "errors in cancelled tasks", failed);
-}
-
-function toTasks(tasks: unknown): Task<unknown>[] {
-  const expected = "a task or an iterable of tasks";
-  if (tasks instanceof Task) return [tasks];
-  if (typeof tasks !== "object" || tasks === null || !(Symbol.iterator in tasks)) throw wrongType("tasks", expected, tasks);
-  return Array.from(tasks as Iterable<unknown>, (task) => {
-    if (!(task instanceof Task)) throw wrongType("tasks", expected, task);
-    return task as Task<unknown>;
-  });
 }

@@ -1,6 +1,6 @@
 import { checkDuration } from "./arguments.ts";
 import { brand } from "./brand.ts";
-import { CancellationToken, cancelToken, toToken, unlink } from "./cancellation-token.ts";
+import { type CancellationToken, Token, cancelToken, toToken, unlink } from "./cancellation-token.ts";
 import { CancelledError, TimeoutError } from "./errors.ts";
 import { startTimer } from "./timer.ts";
 import type { TokenLike } from "./types.ts";
@@ -20,15 +20,13 @@ import type { TokenLike } from "./types.ts";
  * ```
  */
 export class CancellationSource implements Disposable {
-  static [Symbol.hasInstance](value: unknown): boolean {
-    return isSource(this, value);
-  }
+  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "CancellationSource", {});
 
-  readonly token: CancellationToken;
+  declare readonly token: CancellationToken;
   /** @internal Undoes the deadline. */
-  _disarm: (() => void) | undefined;
+  declare _disarm: (() => void) | undefined;
   /** @internal Undo the ties to all parents but the first. */
-  _ties: (() => void)[] | undefined;
+  declare _ties: (() => void)[] | undefined;
 
   /**
    * @throws TypeError for a parent that is no token, or a `timeout` that is no number.
@@ -41,20 +39,24 @@ export class CancellationSource implements Disposable {
       timeout?: number | undefined;
     } = {},
   ) {
-    const { parent, timeout } = options;
-    if (timeout !== undefined) checkDuration("timeout", timeout);
-    const likes: readonly unknown[] = Array.isArray(parent) ? parent : [parent];
-    const [first, ...others] = likes.map((like) => toToken("parent", like));
-    this.token = new CancellationToken(first);
-    this._disarm = undefined;
-    this._ties = undefined;
-    for (const other of others) this._tie(new CancellationToken(other));
-    if (timeout !== undefined) this.cancelAfter(timeout);
+    const { parent, timeout = Infinity } = options;
+    checkDuration("timeout", timeout);
+    const [first, ...others] = [parent].flat().map((like) => toToken("parent", like));
+    this.token = new Token(first);
+    this._disarm = this._ties = undefined;
+    for (const other of others) {
+      // A relay below one more parent carries its cancellation over.
+      const relay = new Token(other);
+      if (relay._error !== undefined) cancelToken(this.token, relay._error);
+      relay._bridge = this.token;
+      (this._ties ??= []).push(untilCancelled(this.token, unlink.bind(undefined, relay)));
+    }
+    if (timeout !== Infinity) this.cancelAfter(timeout);
   }
 
   /** Cancels the token and everything below it, before it returns. The first call wins; never throws. */
   cancel(reason?: unknown): void {
-    if (this.token._error === undefined) cancelToken(this.token, new CancelledError(reason));
+    cancelToken(this.token, new CancelledError(reason));
   }
 
   /**
@@ -66,29 +68,18 @@ export class CancellationSource implements Disposable {
   cancelAfter(ms: number): void {
     checkDuration("ms", ms);
     this._disarm?.();
-    const { token } = this;
     const expire = (): void => {
-      cancelToken(token, new CancelledError(new TimeoutError(ms), { source: "timeout" }));
+      cancelToken(this.token, new CancelledError(new TimeoutError(ms), { source: "timeout" }));
     };
     if (ms === 0) expire();
-    else this._disarm = untilCancelled(token, startTimer(ms, expire));
+    else this._disarm = untilCancelled(this.token, startTimer(ms, expire));
   }
 
   /** Detaches from the parents and disarms the deadline; cancels nothing. */
   [Symbol.dispose](): void {
     this._disarm?.();
-    this._ties?.forEach((undo) => {
-      undo();
-    });
+    for (const undo of this._ties ?? []) undo();
     unlink(this.token);
-  }
-
-  /** @internal A relay below one more parent carries its cancellation over. */
-  _tie(relay: CancellationToken): void {
-    const { token } = this;
-    if (relay._error !== undefined) cancelToken(token, relay._error);
-    relay._bridge = token;
-    (this._ties ??= []).push(untilCancelled(token, unlink.bind(undefined, relay)));
   }
 }
 
@@ -100,5 +91,3 @@ function untilCancelled(token: CancellationToken, undo: () => void): () => void 
     undo();
   };
 }
-
-const isSource = /* @__PURE__ */ brand(CancellationSource, "@scope/core/CancellationSource", {});

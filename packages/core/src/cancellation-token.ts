@@ -23,8 +23,8 @@
  * - T2. A token is in its parent's list from birth until it is disposed, cancelled, or its task has ended; only the
  *   token of a live task stays there while cancelled. Linking and unlinking are O(1) (L7).
  * - T3. A token that is born under a cancelled parent is cancelled from birth, with the parent's error, and not linked.
- * - T4. Cancelling marks the token and all its descendants before the first callback runs (L8). The walk follows the
- *   links themselves, so depth costs no stack. Nobody else's code runs during the walk, so the tree does not change.
+ * - T4. Cancelling marks the token and all its descendants before the first callback runs (L8). The walk
+ *   keeps a list and no stack, so depth is no limit. Nobody else's code runs meanwhile, so the tree does not change.
  * - T5. A callback is called at most once, and not after it was unregistered. It may unregister itself or others,
  *   register new ones (which run in a microtask), cancel anything, or throw (L9).
  * - T6. A token that follows an `AbortSignal` listens to it only while it has a child: one listener per signal, however
@@ -73,30 +73,22 @@ export class CancellationToken {
     return like instanceof CancellationToken ? like : follow("like", like);
   }
 
-  static [Symbol.hasInstance](value: unknown): boolean {
-    return isToken(this, value);
-  }
+  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "CancellationToken", readable);
 
-  /** @internal */ _error: CancelledError | undefined;
-  /** @internal */ _parent: CancellationToken | undefined;
+  /** @internal */ declare _error: CancelledError | undefined;
+  /** @internal */ declare _parent: CancellationToken | undefined;
   /** @internal The next newer and the next older sibling. */
-  _newer: CancellationToken | undefined;
-  /** @internal */ _older: CancellationToken | undefined;
+  declare _newer: CancellationToken | undefined;
+  /** @internal */ declare _older: CancellationToken | undefined;
   /** @internal The newest child. */
-  _newest: CancellationToken | undefined;
+  declare _newest: CancellationToken | undefined;
   /** @internal See the top of the file. */
-  _bridge: Bridge | undefined;
+  declare _bridge: Bridge | undefined;
   /** @internal The live task whose token this is. */
-  _task: object | undefined;
+  declare _task: object | undefined;
 
-  /** @internal */
-  constructor(parent: CancellationToken | undefined, task?: object) {
-    this._error = undefined;
-    this._parent = undefined;
-    this._newer = undefined;
-    this._older = undefined;
-    this._newest = undefined;
-    this._bridge = undefined;
+  private constructor(parent: CancellationToken | undefined, task?: object) {
+    this._error = this._parent = this._newer = this._older = this._newest = this._bridge = undefined;
     this._task = task;
     if (parent !== undefined && parent !== NONE) link(this, parent);
   }
@@ -107,7 +99,7 @@ export class CancellationToken {
 
   /** Why, once cancelled: the same object for every descendant and every thrower. */
   get error(): CancelledError | undefined {
-    if (this._error === undefined && this._bridge !== undefined) catchUp(this);
+    if (this._error === undefined && this._bridge !== undefined) this.handleEvent();
     return this._error;
   }
 
@@ -143,7 +135,7 @@ export class CancellationToken {
    */
   onCancel(callback: (error: CancelledError) => void): () => void {
     checkFunction("callback", callback);
-    const leaf = new CancellationToken(this);
+    const leaf = new Token(this);
     leaf._bridge = callback;
     if (leaf._error !== undefined) {
       void resolved.then(() => {
@@ -172,22 +164,29 @@ export class CancellationToken {
 
   /** A source below this token: cancelled with it, or alone. Dispose of it when its work is done. */
   child(options?: { timeout?: number | undefined }): CancellationSource {
-    return new CancellationSource({ parent: this, timeout: options?.timeout });
+    return new CancellationSource({ ...options, parent: this });
   }
 
   toString(): string {
-    const { error } = this;
-    return `CancellationToken (${error === undefined ? "not cancelled" : `cancelled: ${error.message}`})`;
+    return `CancellationToken (${String(this.error ?? "not cancelled")})`;
   }
 
-  /** @internal The followed signal's listener is the token itself, which saves a closure (T6). */
+  /** @internal Catches up with a followed signal that has been aborted; its listener is the token itself (T6). */
   handleEvent(): void {
-    catchUp(this);
+    const bridge = this._bridge;
+    if (isSignal(bridge) && bridge.aborted) {
+      cancelToken(this, new CancelledError(bridge.reason, { source: "signal" }));
+    }
   }
 }
 
-const isToken = /* @__PURE__ */ brand(CancellationToken, "@scope/core/CancellationToken", readable);
-const NONE = /* @__PURE__ */ new CancellationToken(undefined);
+/** How this package makes tokens; everybody else gets them from a source, a task or a scope. */
+export const Token = CancellationToken as unknown as new (
+  parent: CancellationToken | undefined,
+  task?: object,
+) => CancellationToken;
+
+const NONE = /* @__PURE__ */ new Token(undefined);
 
 function link(token: CancellationToken, parent: CancellationToken): void {
   const { error } = parent;
@@ -225,42 +224,17 @@ export function unregister(leaf: CancellationToken): void {
 /** Cancels a token and everything below it (T4). Returns false if it was cancelled before: the first call wins. */
 export function cancelToken(root: CancellationToken, error: CancelledError): boolean {
   if (root._error !== undefined) return false;
-  const told: CancellationToken[] = [];
-  const tops = [root];
-  for (const top of tops) mark(top, error, told, tops);
-  told.forEach(notify);
-  return true;
-}
-
-/** The first phase: marks, collects who has somebody to tell, and unlinks what is no live task's token (T2). */
-function mark(top: CancellationToken, error: CancelledError, told: CancellationToken[], tops: CancellationToken[]): void {
-  let token = top;
-  for (;;) {
-    if (token._error === undefined) {
-      token._error = error;
-      const bridge = token._bridge;
-      if (bridge !== undefined) {
-        if ("_bridge" in bridge) tops.push(bridge);
-        else told.push(token);
-      }
-      if (token._newest !== undefined) {
-        token = token._newest;
-        continue;
-      }
-    }
-    // Nothing below is left: on to the next older sibling, or up.
-    for (;;) {
-      const older: CancellationToken | undefined = token._older;
-      const parent = token._parent;
-      if (token._task === undefined) unlink(token);
-      if (token === top) return;
-      if (older !== undefined) {
-        token = older;
-        break;
-      }
-      token = parent!;
-    }
+  const reached = [root];
+  for (const token of reached) {
+    if (token._error !== undefined) continue;
+    token._error = error;
+    const bridge = token._bridge;
+    if (bridge !== undefined && "_bridge" in bridge) reached.push(bridge);
+    for (let child = token._newest; child !== undefined; child = child._older) reached.push(child);
   }
+  for (const token of reached) if (token._task === undefined) unlink(token);
+  reached.forEach(notify);
+  return true;
 }
 
 /** The second phase, for one token: its callback, or the signal that it has made. */
@@ -269,7 +243,7 @@ function notify(token: CancellationToken): void {
   if (typeof bridge === "function") {
     token._bridge = undefined;
     callSafely(bridge, token._error!, "an onCancel callback", token);
-  } else if (bridge !== undefined && "abort" in bridge) bridge.abort(token._error);
+  } else (bridge as Partial<AbortController> | undefined)?.abort?.(token._error);
 }
 
 // Other people's tokens: abort signals, and tokens of another copy of this package.
@@ -280,16 +254,17 @@ const tokens = /* @__PURE__ */ new WeakMap<AbortSignal, CancellationToken>();
 /** @internal What an option named `name` means; `undefined` if it means no cancellation. */
 export function toToken(name: string, like: unknown): CancellationToken | undefined {
   if (like === undefined || like === NONE) return undefined;
+  const own = (like as CancellationToken | null)?.constructor === CancellationToken;
+  if (own) return like as CancellationToken;
   // A token of another copy has other insides. Its signal is the door that every version has.
-  if (like instanceof CancellationToken) return like.constructor === CancellationToken ? like : follow(name, like.signal);
-  return follow(name, like);
+  return follow(name, like instanceof CancellationToken ? like.signal : like);
 }
 
 function follow(name: string, signal: unknown): CancellationToken {
   if (!isSignal(signal)) throw wrongType(name, "a CancellationToken or an AbortSignal", signal);
   let token = tokens.get(signal);
   if (token === undefined) {
-    token = new CancellationToken(undefined);
+    token = new Token(undefined);
     token._bridge = signal;
     tokens.set(signal, token);
   }
@@ -299,14 +274,6 @@ function follow(name: string, signal: unknown): CancellationToken {
 function isSignal(value: unknown): value is AbortSignal {
   const signal = value as Partial<AbortSignal> | null | undefined;
   return typeof signal?.aborted === "boolean" && typeof signal.addEventListener === "function";
-}
-
-/** Cancels the token of a signal that has been aborted, if it has. */
-function catchUp(token: CancellationToken): void {
-  const bridge = token._bridge;
-  if (isSignal(bridge) && bridge.aborted) {
-    cancelToken(token, new CancelledError(bridge.reason, { source: "signal" }));
-  }
 }
 
 /** Before the first child comes, and after the last has gone (T6). */

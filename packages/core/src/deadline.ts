@@ -1,4 +1,4 @@
-import { checkDuration } from "./arguments.ts";
+import { checkDuration, checkFunction } from "./arguments.ts";
 import { TaskScope } from "./task-scope.ts";
 import type { TaskScopeOptions } from "./types.ts";
 
@@ -18,7 +18,7 @@ type Options = Omit<TaskScopeOptions, "timeout">;
  * ```
  */
 export async function moveOnAfter<R>(ms: number, body: Body<R>, options?: Options): Promise<R | undefined> {
-  const scope = open(ms, options);
+  const scope = open(ms, body, options);
   try {
     return await scope.run(body);
   } catch (error) {
@@ -32,10 +32,11 @@ export async function moveOnAfter<R>(ms: number, body: Body<R>, options?: Option
  * `TimeoutError`. As trio's `fail_after` and `asyncio.timeout`. Otherwise it behaves as {@link TaskScope.run}.
  */
 export async function failAfter<R>(ms: number, body: Body<R>, options?: Options): Promise<R> {
-  return open(ms, options).run(body);
+  return open(ms, body, options).run(body);
 }
 
-function open(ms: number, options: Options = {}): TaskScope {
+function open(ms: number, body: unknown, options: Options = {}): TaskScope {
   checkDuration("ms", ms);
+  checkFunction("body", body);
   return new TaskScope({ ...options, timeout: ms });
 }

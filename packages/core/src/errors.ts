@@ -43,15 +43,11 @@ export class CancelledError extends Error {
     this.source = options?.source ?? "explicit";
   }
 
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return isCancelledError(this, value);
-  }
+  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "CancelledError", {
+    name: "AbortError",
+    code: "ABORT_ERR",
+  });
 }
-
-const isCancelledError = /* @__PURE__ */ brand(CancelledError, "@scope/core/CancelledError", {
-  name: "AbortError",
-  code: "ABORT_ERR",
-});
 
 /**
  * Whether an error is a cancellation: a `CancelledError` of any copy of this package, or an error named "AbortError",
@@ -60,11 +56,12 @@ const isCancelledError = /* @__PURE__ */ brand(CancelledError, "@scope/core/Canc
  * Whose cancellation it is, the error does not tell: ask the token (`token.cancelRequested`).
  */
 export function isCancellation(error: unknown): boolean {
-  if (typeof error !== "object" || error === null) return false;
   try {
-    return error instanceof CancelledError || (error as { name?: unknown }).name === "AbortError";
+    return (
+      typeof error === "object" && (error instanceof CancelledError || (error as Error).name === "AbortError")
+    );
   } catch {
-    return false; // A getter or a revoked proxy: whatever it is, nobody can tell.
+    return false; // null; or a getter that throws, a revoked proxy: nobody can tell.
   }
 }
 
@@ -72,32 +69,22 @@ export function isCancellation(error: unknown): boolean {
 export class TimeoutError extends Error {
   declare readonly name: "TimeoutError";
   /** The time limit, in milliseconds. */
-  readonly timeout: number;
+  declare readonly timeout: number;
 
   constructor(timeout: number, message = `Timed out after ${timeout} ms`) {
     super(message);
     this.timeout = timeout;
   }
 
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return isTimeoutError(this, value);
-  }
+  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "TimeoutError");
 }
-
-const isTimeoutError = /* @__PURE__ */ brand(TimeoutError, "@scope/core/TimeoutError", { name: "TimeoutError" });
 
 /** Misuse: the message names the object, its state and the way out. The counterpart of `asyncio.InvalidStateError`. */
 export class InvalidStateError extends Error {
   declare readonly name: "InvalidStateError";
 
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return isInvalidStateError(this, value);
-  }
+  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "InvalidStateError");
 }
-
-const isInvalidStateError = /* @__PURE__ */ brand(InvalidStateError, "@scope/core/InvalidStateError", {
-  name: "InvalidStateError",
-});
 
 /**
  * An error that no scope contains: it cancels everything on its way up and comes out of every `run` and `join` bare,
@@ -107,9 +94,5 @@ const isInvalidStateError = /* @__PURE__ */ brand(InvalidStateError, "@scope/cor
 export class FatalError extends Error {
   declare readonly name: string;
 
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return isFatalError(this, value);
-  }
+  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "FatalError");
 }
-
-const isFatalError = /* @__PURE__ */ brand(FatalError, "@scope/core/FatalError", { name: "FatalError" });

@@ -4,7 +4,7 @@ import type { TaskErrorContext } from "./types.ts";
 
 export type TaskErrorHandler = (context: TaskErrorContext) => void;
 
-const HANDLER = /* @__PURE__ */ Symbol.for("@scope/core/taskErrorHandler");
+const HANDLER = /* @__PURE__ */ Symbol.for("@scope/taskErrorHandler");
 
 interface Shared {
   [HANDLER]?: TaskErrorHandler | undefined;
@@ -47,12 +47,17 @@ export function reportTaskError(context: TaskErrorContext): void {
 }
 
 /** Calls somebody else's callback: what it throws is reported and stops nothing (L9). Returns whether it went well. */
-export function callSafely<A>(callback: (argument: A) => void, argument: A, what: string, owner: object): boolean {
+export function callSafely<A>(
+  callback: (argument: A) => void,
+  argument: A,
+  what: string,
+  owner: { toString(): string },
+): boolean {
   try {
     callback(argument);
     return true;
   } catch (error) {
-    reportTaskError({ message: `Error in ${what} of ${String(owner)}`, error });
+    reportTaskError({ message: `Error in ${what} of ${owner.toString()}`, error });
     return false;
   }
 }

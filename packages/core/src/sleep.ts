@@ -1,5 +1,5 @@
 import { checkDuration } from "./arguments.ts";
-import { CancellationToken, toToken, unregister } from "./cancellation-token.ts";
+import { Token, toToken, unregister } from "./cancellation-token.ts";
 import { startTimer } from "./timer.ts";
 import type { TokenLike } from "./types.ts";
 
@@ -20,7 +20,7 @@ export async function sleep(ms: number, token?: TokenLike): Promise<void> {
   const watched = toToken("token", token);
   watched?.throwIfCancelled();
   await new Promise<void>((resolve, reject) => {
-    const leaf = new CancellationToken(watched);
+    const leaf = new Token(watched);
     const disarm = startTimer(ms, () => {
       unregister(leaf);
       resolve();

@@ -26,11 +26,15 @@ export class TaskGroupError extends AggregateError {
   declare readonly name: "TaskGroupError";
   declare errors: unknown[];
   /** Whose failure each of `errors` is; `undefined` for the body's. */
-  readonly tasks: (Task<unknown> | undefined)[];
+  declare readonly tasks: (Task<unknown> | undefined)[];
   readonly #title: string;
 
   /** @param message the first line, to which the count is added. */
-  constructor(errors: Iterable<unknown>, message = "unhandled errors", tasks: Iterable<Task<unknown> | undefined> = []) {
+  constructor(
+    errors: Iterable<unknown>,
+    message = "unhandled errors",
+    tasks: Iterable<Task<unknown> | undefined> = [],
+  ) {
     const members = [...errors];
     const count = `${members.length} sub-error${members.length === 1 ? "" : "s"}`;
     super(members, [`${message} (${count})`, ...members.slice(0, 3).map(firstLine)].join("\n"));
@@ -39,9 +43,7 @@ export class TaskGroupError extends AggregateError {
     this.tasks = members.map((_, index) => owners[index]);
   }
 
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return isTaskGroupError(this, value);
-  }
+  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "TaskGroupError");
 
   /**
    * Parts the failures by a class or a predicate, which sees single failures, however deep they are nested: those that
@@ -62,7 +64,8 @@ export class TaskGroupError extends AggregateError {
         if (outside !== undefined) rest.push([outside, task]);
       } else (matches(error) ? matching : rest).push([error, task]);
     });
-    return [this.#part(matching), this.#part(rest)];
+    if (matching.length === 0) return [undefined, this];
+    return rest.length === 0 ? [this, undefined] : [this.#part(matching), this.#part(rest)];
   }
 
   /** The single failures, nested groups opened. */
@@ -70,21 +73,14 @@ export class TaskGroupError extends AggregateError {
     return this.errors.flatMap((error) => (error instanceof TaskGroupError ? error.leaves() : [error]));
   }
 
-  #part(entries: readonly Entry[]): TaskGroupError | undefined {
-    if (entries.length === 0) return undefined;
-    if (entries.length === this.errors.length && entries.every(([error], index) => error === this.errors[index])) {
-      return this;
-    }
-    const [errors, tasks] = [entries.map(([error]) => error), entries.map(([, task]) => task)];
-    const part = new TaskGroupError(errors, this.#title, tasks);
-    if (this.cause !== undefined) part.cause = this.cause;
-    return part;
+  #part(entries: readonly Entry[]): TaskGroupError {
+    return new TaskGroupError(
+      entries.map(([error]) => error),
+      this.#title,
+      entries.map(([, task]) => task),
+    );
   }
 }
-
-const isTaskGroupError = /* @__PURE__ */ brand(TaskGroupError, "@scope/core/TaskGroupError", {
-  name: "TaskGroupError",
-});
 
 type Entry = readonly [error: unknown, task: Task<unknown> | undefined];
 

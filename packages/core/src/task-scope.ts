@@ -30,18 +30,19 @@
  * - C5. The tie to the outer token and the deadline are undone when the scope has closed and its body has ended.
  */
 import { unwatch, watch } from "./abandoned.ts";
-import { checkCount, checkDuration, checkFunction, checkName, wrongType } from "./arguments.ts";
+import { checkCount, checkDuration, checkFunction, checkName } from "./arguments.ts";
 import { brand, readable } from "./brand.ts";
-import { CancellationToken, cancelToken, toToken, unlink } from "./cancellation-token.ts";
+import { type CancellationToken, Token, cancelToken, toToken, unlink } from "./cancellation-token.ts";
 import { creationSite } from "./debug.ts";
 import { CancelledError, FatalError, InvalidStateError, TimeoutError } from "./errors.ts";
 import { callSafely, reportTaskError } from "./report.ts";
 import { Slots } from "./slots.ts";
-import { Task, isOwnCancellation, start, tell, type TaskOwner } from "./task.ts";
-import { TaskGroupError } from "./task-group-error.ts";
+import { type Audience, OwnedTask, type Task, isOwnCancellation, start, tell } from "./task.ts";
+import type { TaskGroupError } from "./task-group-error.ts";
 import { startTimer } from "./timer.ts";
 import type {
   CancelSource,
+  ErrorPolicy,
   ScopePolicy,
   SpawnOptions,
   StopOptions,
@@ -58,6 +59,8 @@ interface Ending {
 }
 
 const PLAIN: ScopePolicy = { kind: "TaskScope" };
+
+const OUTRANKED = ", outranked by a fatal error";
 
 let lastId = 0;
 
@@ -91,7 +94,7 @@ let lastId = 0;
  * });
  * ```
  */
-export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
+export class TaskScope implements TaskSpawner, AsyncDisposable {
   /**
    * Opens a scope, runs the body in it, waits for every task, and closes: resolves with the body's value.
    *
@@ -100,21 +103,21 @@ export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
    * that interrupted the body. With an outer token that is cancelled already the body is never called (unless
    * `shield`). Bad arguments reject too (TypeError, RangeError), before anything has started.
    */
-  static run<R>(body: (scope: TaskScope) => R | PromiseLike<R>, options?: TaskScopeOptions): Promise<R> {
-    try {
-      return new TaskScope(options).run(body);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+  static async run<R>(
+    body: (scope: TaskScope) => R | PromiseLike<R>,
+    options?: TaskScopeOptions,
+  ): Promise<R> {
+    checkFunction("body", body);
+    return new TaskScope(options).run(body);
   }
 
-  static [Symbol.hasInstance](value: unknown): boolean {
-    return isScope(this, value);
-  }
+  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "TaskScope", readable);
 
   /** Cancelled with the scope; the parent of every task's token. */
   readonly token: CancellationToken;
-  readonly #options: TaskScopeOptions;
+  readonly #onError: ErrorPolicy;
+  readonly #isFatal: (error: unknown) => boolean;
+  readonly #onTaskDone: ((task: Task<unknown>) => void) | undefined;
   readonly #policy: ScopePolicy;
   readonly #outer: CancellationToken | undefined;
   readonly #slots: Slots | undefined;
@@ -143,28 +146,38 @@ export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
    * @throws TypeError, RangeError for a bad option; the message names it.
    */
   constructor(options: TaskScopeOptions = {}, policy: ScopePolicy = PLAIN) {
-    const { timeout, concurrency, token, onError } = options;
-    checkName(options.name);
-    if (timeout !== undefined) checkDuration("timeout", timeout);
-    if (concurrency !== undefined) checkCount("concurrency", concurrency, 1);
-    if (onError !== undefined && onError !== "report" && onError !== "ignore" && typeof onError !== "function") {
-      throw wrongType("onError", '"report", "ignore" or a function', onError);
+    const { name, timeout = Infinity, concurrency = Infinity, onError = "report" } = options;
+    const { isFatal = isFatalError, onTaskDone } = options;
+    checkName(name);
+    checkDuration("timeout", timeout);
+    checkCount("concurrency", concurrency, 1);
+    if (onError !== "report" && onError !== "ignore") {
+      checkFunction("onError", onError, '"report", "ignore" or a function');
     }
-    if (options.isFatal !== undefined) checkFunction("isFatal", options.isFatal);
-    if (options.onTaskDone !== undefined) checkFunction("onTaskDone", options.onTaskDone);
-    this.#options = options;
+    checkFunction("isFatal", isFatal);
+    if (onTaskDone !== undefined) checkFunction("onTaskDone", onTaskDone);
+    const outer = toToken("token", options.token);
     this.#policy = policy;
-    this.#outer = toToken("token", token);
-    this.#name = options.name;
+    this.#outer = outer;
+    this.#name = name;
+    this.#onError = onError;
+    this.#isFatal = isFatal;
+    this.#onTaskDone = onTaskDone;
     this.#site = creationSite();
-    this.token = new CancellationToken(options.shield === true ? undefined : this.#outer);
-    if (concurrency !== undefined && concurrency !== Infinity) this.#slots = new Slots(concurrency, this.token);
-    if (timeout === 0) this.#expire(0);
-    else if (timeout !== undefined) this.#disarm = startTimer(timeout, () => { this.#expire(timeout); });
+    this.token = new Token(options.shield === true ? undefined : outer);
+    if (concurrency !== Infinity) this.#slots = new Slots(concurrency);
+    const expire = (): void => {
+      const expired = new TimeoutError(timeout, `${this.#label} timed out after ${timeout} ms`);
+      const error = new CancelledError(expired, { source: "timeout" });
+      // Who cancelled before has decided how the scope ends.
+      if (cancelToken(this.token, error)) this._expired = expired;
+    };
+    if (timeout === 0) expire();
+    else this.#disarm = startTimer(timeout, expire);
   }
 
   get name(): string {
-    return (this.#name ??= `${this.#policy.kind.toLowerCase()}-${String(++lastId)}`);
+    return (this.#name ??= `${this.#policy.kind.toLowerCase()}-${++lastId}`);
   }
 
   /** "closing" from the first `cancel`, `join`, `stop` or end of the body on, and after an outer cancellation. */
@@ -207,17 +220,15 @@ export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
   spawn<T>(fn: TaskFunction<T>, options?: SpawnOptions): Task<T> {
     checkFunction("fn", fn);
     const name = options?.name;
-    if (name !== undefined) checkName(name);
+    checkName(name);
     if (this.#phase === "closed") {
-      throw new InvalidStateError(`${this.#label} is closed: spawn while it is open, or open another`);
+      throw new InvalidStateError(`${this.#label} is closed: open another to spawn in`);
     }
     if (this.token._error !== undefined) {
-      throw new InvalidStateError(
-        `${this.#label} is shutting down: spawn before it is cancelled, or check cancelRequested first`,
-      );
+      throw new InvalidStateError(`${this.#label} is shutting down: check cancelRequested before spawning`);
     }
     if (this.#phase === "open" && this.#body === "none" && !this.#watched) this.#watch();
-    const task = new Task<T>(this, this.token, name);
+    const task = new OwnedTask<T>(this, this.token, name);
     this.#size++;
     if (this.#slots === undefined) start(task, fn);
     else this.#slots.enter(task, fn);
@@ -241,21 +252,22 @@ export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
   async run<R>(body: (scope: this) => R | PromiseLike<R>): Promise<R> {
     checkFunction("body", body);
     if (this.#phase !== "open" || this.#body !== "none") {
-      throw new InvalidStateError(`${this.#label} has been entered before: open another for every run`);
+      throw new InvalidStateError(`${this.#label} was entered before: open another`);
     }
     this.#unwatch();
     this.#body = "running";
     let value: R | undefined;
-    let failure: { error: unknown } | undefined;
+    let failure: Ending | undefined;
     let interrupted = this.token._error !== undefined;
     if (!interrupted) {
       try {
         value = await body(this);
       } catch (error) {
         // What `join` or `stop` threw inside the body has been told; otherwise the body fails like a child.
-        interrupted = this.#told?.error === error || isOwnCancellation(this.token, error);
+        interrupted =
+          (this.#told !== undefined && this.#told.error === error) || isOwnCancellation(this.token, error);
         if (!interrupted) {
-          failure = { error };
+          if (this.#policy.failed === undefined) failure = { rank: 1, error };
           this.#failed(error, undefined);
         }
       }
@@ -267,10 +279,9 @@ export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
     const told = this.#told;
     this.#told = undefined;
     if (interrupted && told !== undefined && told.rank <= (ending?.rank ?? 3)) ending = told;
-    if (failure !== undefined && this.#policy.failed === undefined) {
-      // The body's own error ranks with the errors.
-      if (ending?.rank !== 0) throw failure.error;
-      if (ending.error !== failure.error) this.#report(failure.error, undefined, "outranked by a fatal error");
+    if (failure !== undefined) {
+      if (ending?.rank !== 0) ending = failure;
+      else if (ending.error !== failure.error) this.#report(failure.error, undefined, "report", OUTRANKED);
     }
     if (ending !== undefined) throw ending.error;
     if (interrupted) throw this.token._error;
@@ -311,83 +322,58 @@ export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
   }
 
   toString(): string {
-    const waiting = this.#slots?.waiting ?? 0;
-    const tasks = `${this.#size} ${this.#size === 1 ? "task" : "tasks"}`;
-    return `${this.#label} (${this.state}, ${tasks}${waiting > 0 ? `, ${waiting} pending` : ""})`;
+    return `${this.#label} (${this.state}, tasks: ${this.#size}, pending: ${this.#slots?.waiting ?? 0})`;
   }
 
   /** @internal The end of a task; called from a microtask. The order is the one at the top of the file. */
-  _ended(task: Task<unknown>): void {
+  _ended(task: Task<unknown>, audience: Audience | undefined): void {
     this.#size--;
     this.#telling = true;
-    const failed = task._status === "failed";
+    const failed = task._state === "failed";
     if (failed) this.#hasErrors = true;
-    const { onTaskDone } = this.#options;
-    if (onTaskDone !== undefined) callSafely(onTaskDone, task, "onTaskDone", this);
+    if (this.#onTaskDone !== undefined) callSafely(this.#onTaskDone, task, "onTaskDone", this);
     if (failed) this.#failed(task._outcome, task);
-    tell(task);
+    if (audience !== undefined) tell(task, audience);
     this.#slots?.leave();
     this.#telling = false;
     if (this.#size === 0 && this.#waiters.length > 0) this.#close();
   }
 
   get #label(): string {
-    return `${this.#policy.kind} ${JSON.stringify(this.name)}`;
+    return `${this.#policy.kind} "${this.name}"`;
   }
 
   #cancel(reason: unknown, source: CancelSource): void {
-    if (this.token._error !== undefined || (this.#phase === "closed" && this.#body !== "running")) return;
+    if (this.#phase === "closed" && this.#body !== "running") return;
     cancelToken(this.token, new CancelledError(reason, { source }));
-  }
-
-  #expire(timeout: number): void {
-    const expired = new TimeoutError(timeout, `${this.#label} timed out after ${timeout} ms`);
-    const first = cancelToken(this.token, new CancelledError(expired, { source: "timeout" }));
-    // Who cancelled before has decided how the scope ends.
-    if (first) this._expired = expired;
   }
 
   /** A task or, without one, the body has failed. */
   #failed(error: unknown, task: Task<unknown> | undefined): void {
     this.#hasErrors = true;
     let cancelSiblings = task === undefined;
-    if (this.#isFatal(error)) {
+    let fatal = false as boolean;
+    const ask = (): void => {
+      fatal = this.#isFatal(error);
+    };
+    callSafely(ask, undefined, "isFatal", this);
+    if (fatal) {
       cancelSiblings = true;
       if (this.#fatal === undefined) this.#fatal = { rank: 0, error };
-      else if (this.#fatal.error !== error) this.#report(error, task, "outranked by a fatal error");
+      else if (this.#fatal.error !== error) this.#report(error, task, "report", OUTRANKED);
     } else if (this.#policy.failed !== undefined) {
       if (this.#policy.failed(error, task)) cancelSiblings = true;
-    } else if (task !== undefined) this.#tell(error, task);
+    } else if (task !== undefined) this.#report(error, task, this.#onError);
     // Somebody else's `CancelledError` would be used as it is, and say that this was no sibling's doing.
     if (cancelSiblings) this.#cancel(error instanceof CancelledError ? error.message : error, "sibling");
   }
 
-  #isFatal(error: unknown): boolean {
-    const { isFatal = defaultIsFatal } = this.#options;
-    let fatal = false;
-    const ask = (): void => {
-      fatal = isFatal(error);
-    };
-    callSafely(ask, undefined, "isFatal", this);
-    return fatal;
-  }
-
-  /** A failure that nobody collects. */
-  #tell(error: unknown, task: Task<unknown>): void {
-    const { onError = "report" } = this.#options;
+  #report(error: unknown, task: Task<unknown> | undefined, onError: ErrorPolicy, remark = ""): void {
     if (onError === "ignore") return;
-    const context = this.#context(error, task);
+    const who = task === undefined ? "the body" : `task "${task.name}"`;
+    const message = `Error in ${who} of ${this.#label}${remark}`;
+    const context: TaskErrorContext = { message, error, scope: this.name, ...(task && { task }) };
     if (onError === "report" || !callSafely(onError, context, "onError", this)) reportTaskError(context);
-  }
-
-  #report(error: unknown, task: Task<unknown> | undefined, remark?: string): void {
-    reportTaskError(this.#context(error, task, remark));
-  }
-
-  #context(error: unknown, task: Task<unknown> | undefined, remark?: string): TaskErrorContext {
-    const who = task === undefined ? "the body" : `task ${JSON.stringify(task.name)}`;
-    const message = `Error in ${who} of ${this.#label}${remark === undefined ? "" : `, ${remark}`}`;
-    return { message, error, scope: this.name, ...(task !== undefined && { task }) };
   }
 
   /** Begins to wait; resolves with the outcome, which who comes after the close is not told (C2). */
@@ -405,8 +391,8 @@ export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
         resolve(ending);
       };
       const disarm = startTimer(timeout, () => {
-        this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
-        const names = Array.from(this.tasks, ({ name }) => JSON.stringify(name)).join(", ");
+        this.#waiters = this.#waiters.filter((other) => other !== waiter);
+        const names = Array.from(this.tasks, ({ name }) => `"${name}"`).join(", ");
         const message = `${this.#label} did not stop within ${timeout} ms; still running: ${names}`;
         reject(new TimeoutError(timeout, message));
       });
@@ -428,11 +414,12 @@ export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
   #ending(): Ending | undefined {
     const error = this.#policy.outcome?.(() => this.#label);
     if (this.#fatal !== undefined) {
-      if (error instanceof TaskGroupError) {
-        error.errors.forEach((member, index) => {
-          this.#report(member, error.tasks[index], "outranked by a fatal error");
+      if (error !== undefined) {
+        const { errors = [error], tasks = [] } = error as Partial<TaskGroupError>;
+        errors.forEach((member, index) => {
+          this.#report(member, tasks[index], "report", OUTRANKED);
         });
-      } else if (error !== undefined) this.#report(error, undefined, "outranked by a fatal error");
+      }
       return this.#fatal;
     }
     if (error !== undefined) return { rank: 1, error };
@@ -460,8 +447,6 @@ export class TaskScope implements TaskSpawner, TaskOwner, AsyncDisposable {
   }
 }
 
-const isScope = /* @__PURE__ */ brand(TaskScope, "@scope/core/TaskScope", readable);
-
-function defaultIsFatal(error: unknown): boolean {
+function isFatalError(error: unknown): boolean {
   return error instanceof FatalError;
 }

@@ -22,32 +22,30 @@
  */
 import { checkFunction } from "./arguments.ts";
 import { brand, readable } from "./brand.ts";
-import { CancellationToken, cancelToken, unlink } from "./cancellation-token.ts";
+import { type CancellationToken, Token, cancelToken, unlink } from "./cancellation-token.ts";
 import { CancelledError, InvalidStateError, isCancellation } from "./errors.ts";
 import { callSafely } from "./report.ts";
 import { noop, resolved } from "./timer.ts";
 import type { TaskFunction, TaskStatus } from "./types.ts";
 
-/** @internal What a task tells of its end. */
+/** @internal Whom a task tells of its end; the owner tells the task's audience in turn (K2). */
 export interface TaskOwner {
-  _ended(task: Task<unknown>): void;
+  _ended(task: Task<unknown>, audience: Audience | undefined): void;
 }
 
-/** @internal What a pending task holds in place of an outcome: its place in the line for a slot. */
-export interface Place {
-  withdraw(): void;
-}
+type Ended = "succeeded" | "failed" | "cancelled";
 
 interface Listener {
   readonly callback: (task: never) => void;
 }
 
-/** Everything that only some tasks need. */
-class Audience {
+/** What only some live tasks need: who asked to be told, and whether it waits for a slot. */
+export class Audience {
   listeners: Set<Listener> | undefined = undefined;
   promise: Promise<unknown> | undefined = undefined;
   resolve: (value: unknown) => void = noop;
   reject: (error: unknown) => void = noop;
+  pending = false;
 }
 
 let lastId = 0;
@@ -70,30 +68,24 @@ let lastId = 0;
  * ```
  */
 export class Task<T> implements Promise<T> {
-  static [Symbol.hasInstance](value: unknown): boolean {
-    return isTask(this, value);
-  }
+  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "Task", readable);
 
   /** A number that no other task of this copy of the package has. */
-  readonly id: number;
+  declare readonly id: number;
   /** The task's own token: cancelled by {@link cancel} or with its owner. */
-  readonly token: CancellationToken;
-  /** @internal */ _name: string | undefined;
-  /** @internal */ _status: TaskStatus;
-  /** @internal The value or the error; of a pending task, its place in the line. */
-  _outcome: unknown;
-  /** @internal */ _owner: TaskOwner | undefined;
-  /** @internal */ _audience: Audience | undefined;
+  declare readonly token: CancellationToken;
+  /** @internal */ declare _name: string | undefined;
+  /** @internal The value or the error; of a live task its audience. */
+  declare _outcome: unknown;
+  /** @internal The owner, while the task lives; then how it ended. */
+  declare _state: TaskOwner | Ended;
 
-  /** @internal */
-  constructor(owner: TaskOwner, parent: CancellationToken, name: string | undefined) {
+  private constructor(owner: TaskOwner, parent: CancellationToken, name: string | undefined) {
     this.id = ++lastId;
-    this.token = new CancellationToken(parent, this);
+    this.token = new Token(parent, this);
     this._name = name;
-    this._status = "pending";
     this._outcome = undefined;
-    this._owner = owner;
-    this._audience = undefined;
+    this._state = owner;
   }
 
   get name(): string {
@@ -101,11 +93,12 @@ export class Task<T> implements Promise<T> {
   }
 
   get status(): TaskStatus {
-    return this._status;
+    if (typeof this._state === "string") return this._state;
+    return (this._outcome as Audience | undefined)?.pending === true ? "pending" : "running";
   }
 
   get done(): boolean {
-    return this._owner === undefined;
+    return typeof this._state === "string";
   }
 
   get cancelRequested(): boolean {
@@ -114,7 +107,7 @@ export class Task<T> implements Promise<T> {
 
   /** The failure, or the `CancelledError` of a cancelled task; `undefined` otherwise. */
   get error(): unknown {
-    return this._status === "failed" || this._status === "cancelled" ? this._outcome : undefined;
+    return this._state === "failed" || this._state === "cancelled" ? this._outcome : undefined;
   }
 
   get [Symbol.toStringTag](): string {
@@ -128,10 +121,7 @@ export class Task<T> implements Promise<T> {
    */
   cancel(reason?: unknown): boolean {
     if (this.done) return false;
-    if (this.token._error === undefined) {
-      cancelToken(this.token, new CancelledError(reason));
-      if (this._status === "pending") (this._outcome as Place).withdraw();
-    }
+    cancelToken(this.token, new CancelledError(reason));
     return true;
   }
 
@@ -143,8 +133,8 @@ export class Task<T> implements Promise<T> {
    */
   result(): T {
     if (!this.done)
-      throw new InvalidStateError(`Task "${this.name}" is ${this._status}: await it before its result`);
-    if (this._status === "succeeded") return this._outcome as T;
+      throw new InvalidStateError(`Task "${this.name}" is ${this.status}: await it before its result`);
+    if (this._state === "succeeded") return this._outcome as T;
     throw this._outcome;
   }
 
@@ -157,14 +147,14 @@ export class Task<T> implements Promise<T> {
   onDone(callback: (task: Task<T>) => void): () => void {
     checkFunction("callback", callback);
     const listener: Listener = { callback };
-    let listeners: Set<Listener>;
-    if (this.done) {
-      listeners = new Set();
+    const { done } = this;
+    const listeners = done ? new Set<Listener>() : (audienceOf(this).listeners ??= new Set());
+    listeners.add(listener);
+    if (done) {
       void resolved.then(() => {
         call(this, listeners);
       });
-    } else listeners = (this._audience ??= new Audience()).listeners ??= new Set();
-    listeners.add(listener);
+    }
     return () => {
       listeners.delete(listener);
     };
@@ -186,15 +176,19 @@ export class Task<T> implements Promise<T> {
   }
 
   toString(): string {
-    return `Task "${this.name}" (${this._status})`;
+    return `Task "${this.name}" (${this.status})`;
   }
 }
 
-const isTask = /* @__PURE__ */ brand(Task, "@scope/core/Task", readable);
+/** How owners make tasks; nobody else does. */
+export const OwnedTask = Task as unknown as new <T>(
+  owner: TaskOwner,
+  parent: CancellationToken,
+  name: string | undefined,
+) => Task<T>;
 
 /** Calls the function of a task: its synchronous part runs here, its end comes in a microtask at the earliest (K1). */
 export function start<T>(task: Task<T>, fn: TaskFunction<T>): void {
-  task._status = "running";
   let promise: Promise<T>;
   try {
     // As `await` would: a native promise as it is, anything thenable adopted, a plain value wrapped.
@@ -225,24 +219,20 @@ export function isOwnCancellation(token: CancellationToken, error: unknown): boo
 }
 
 /** Ends a task (K2, K3). Called from a microtask only. */
-export function finish(task: Task<unknown>, status: TaskStatus, outcome: unknown): void {
-  const owner = task._owner!;
-  task._status = status;
+export function finish(task: Task<unknown>, state: Ended, outcome: unknown): void {
+  const owner = task._state as TaskOwner;
+  const audience = task._outcome as Audience | undefined;
+  task._state = state;
   task._outcome = outcome;
-  task._owner = undefined;
   task.token._task = undefined;
   unlink(task.token);
-  owner._ended(task);
+  owner._ended(task, audience);
 }
 
-/** Tells whoever asked to be told of this task: its owner does so when it has been told itself (K2). */
-export function tell(task: Task<unknown>): void {
-  const audience = task._audience;
-  if (audience === undefined) return;
-  const { listeners } = audience;
-  audience.listeners = undefined;
-  if (listeners !== undefined) call(task, listeners);
-  if (task._status === "succeeded") audience.resolve(task._outcome);
+/** Tells whoever asked to be told of this task. */
+export function tell(task: Task<unknown>, audience: Audience): void {
+  if (audience.listeners !== undefined) call(task, audience.listeners);
+  if (task._state === "succeeded") audience.resolve(task._outcome);
   else audience.reject(task._outcome);
 }
 
@@ -252,17 +242,20 @@ function call(task: Task<unknown>, listeners: Set<Listener>): void {
   }
 }
 
-/** The native promise of a task (K4); every caller hangs a handler on it. */
+export function audienceOf(task: Task<unknown>): Audience {
+  const audience = (task._outcome as Audience | undefined) ?? new Audience();
+  task._outcome = audience;
+  return audience;
+}
+
+/** A native promise of a task (K4); every caller hangs a handler on it. */
 function promiseOf<T>(task: Task<T>): Promise<T> {
-  const made = task._audience?.promise;
-  if (made !== undefined) return made as Promise<T>;
-  if (task.done)
-    return task._status === "succeeded" ? Promise.resolve(task._outcome as T) : Promise.reject(task._outcome);
-  const audience = (task._audience ??= new Audience());
-  const promise = new Promise<T>((resolve, reject) => {
-    audience.resolve = resolve as (value: unknown) => void;
+  if (task._state === "succeeded") return Promise.resolve(task._outcome as T);
+  if (task.done) return Promise.reject(task._outcome);
+  const audience = audienceOf(task);
+  audience.promise ??= new Promise((resolve, reject) => {
+    audience.resolve = resolve;
     audience.reject = reject;
   });
-  audience.promise = promise;
-  return promise;
+  return audience.promise as Promise<T>;
 }

@@ -4,7 +4,11 @@ import type { TaskGroup } from "./task-group.ts";
 
 export function checkItems(items: unknown): void {
   const object: object = Object(items) as object;
-  if (items === undefined || items === null || !(Symbol.asyncIterator in object || Symbol.iterator in object)) {
+  if (
+    items === undefined ||
+    items === null ||
+    !(Symbol.asyncIterator in object || Symbol.iterator in object)
+  ) {
     throw wrongType("items", "an iterable or an async iterable", items);
   }
 }

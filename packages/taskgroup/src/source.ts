@@ -51,14 +51,17 @@ export class Source<T> {
     const returned = this.#return();
     if (busy === undefined) return returned;
     let open = 2;
-    const closed = () => { open--; };
+    const closed = () => {
+      open--;
+    };
     for (const late of [busy, returned]) {
       late.then(closed, (error: unknown) => {
         closed();
-        if (!isCancellation(error)) reportTaskError({ message: "Error in a source that TaskGroup.map has left", error });
+        if (!isCancellation(error))
+          reportTaskError({ message: "Error in a source that TaskGroup.map has left", error });
       });
     }
-    for (let turn = 0; open > 0 && turn < PATIENCE; turn++) await undefined;
+    for (let turn = 0; open > 0 && turn < PATIENCE; turn++) await Promise.resolve();
   }
 
   async #return(): Promise<void> {

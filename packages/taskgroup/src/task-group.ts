@@ -47,8 +47,9 @@ export class TaskGroup implements TaskSpawner, AsyncDisposable {
    */
   static run<R>(body: (group: TaskGroup) => R | PromiseLike<R>, options?: ScopeOptions): Promise<R> {
     try {
+      checkFunction("body", body);
       const group = new TaskGroup(options);
-      return group.#scope.run(typeof body === "function" ? () => body(group) : body);
+      return group.#scope.run(() => body(group));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -84,9 +85,7 @@ export class TaskGroup implements TaskSpawner, AsyncDisposable {
     return TaskGroup.run((group) => mapItems(group, items, fn, options?.concurrency ?? Infinity), options);
   }
 
-  static [Symbol.hasInstance](value: unknown): boolean {
-    return isGroup(this, value);
-  }
+  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "TaskGroup", readable);
 
   readonly #scope: TaskScope;
 
@@ -169,5 +168,3 @@ export class TaskGroup implements TaskSpawner, AsyncDisposable {
     return this.#scope.toString();
   }
 }
-
-const isGroup = /* @__PURE__ */ brand(TaskGroup, "@scope/taskgroup/TaskGroup", readable);

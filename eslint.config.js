@@ -1,0 +1,156 @@
+import eslint from "@eslint/js";
+import { defineConfig } from "eslint/config";
+import tseslint from "typescript-eslint";
+
+const deepImports = {
+  group: ["@scope/*/*"],
+  message: "Import packages by their name alone: what a sibling needs is public.",
+};
+const otherPackages = {
+  regex: "^\\.\\./(\\.\\./)*(packages/|(core|taskgroup|supervisor|persistent|guarded)(/|$))",
+  message: "Import other packages by their name.",
+};
+const nodeModules = {
+  regex: "^node:",
+  message: "The packages run in browsers too.",
+};
+const privateAccess = {
+  selector: "MemberExpression[property.name=/^_[a-z]/]",
+  message: "Names that begin with `_` belong to @scope/core.",
+};
+const defaultExport = {
+  selector: "ExportDefaultDeclaration",
+  message: "Name what is exported.",
+};
+
+export default defineConfig(
+  {
+    ignores: ["**/dist/", "**/coverage/", "**/node_modules/", "**/.turbo/"],
+  },
+  { linterOptions: { reportUnusedDisableDirectives: "error" } },
+  eslint.configs.recommended,
+  {
+    files: ["**/*.ts"],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+    },
+    rules: {
+      "@typescript-eslint/consistent-type-imports": "error",
+      "@typescript-eslint/consistent-type-exports": "error",
+      "@typescript-eslint/switch-exhaustiveness-check": "error",
+      "@typescript-eslint/no-floating-promises": ["error", { ignoreVoid: true, ignoreIIFE: false }],
+      "@typescript-eslint/explicit-module-boundary-types": "error",
+      "@typescript-eslint/restrict-template-expressions": [
+        "error",
+        { allowNumber: true, allowBoolean: true },
+      ],
+      "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      // A class may be generic over what it is thrown or rejected with: reasons and failures are `unknown`.
+      "@typescript-eslint/only-throw-error": "off",
+      "@typescript-eslint/prefer-promise-reject-errors": "off",
+    },
+  },
+  {
+    rules: {
+      eqeqeq: "error",
+      "no-restricted-syntax": ["error", privateAccess, defaultExport],
+      "no-restricted-imports": ["error", { patterns: [deepImports, otherPackages] }],
+    },
+  },
+  {
+    files: ["packages/*/src/**/*.ts"],
+    rules: {
+      "no-console": "error",
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            nodeModules,
+            otherPackages,
+            { regex: "^@scope/(?!core$)", message: "Packages depend on @scope/core alone." },
+          ],
+        },
+      ],
+    },
+  },
+  {
+    files: ["packages/core/src/**/*.ts"],
+    rules: {
+      "no-restricted-syntax": ["error", defaultExport],
+      // What is linked is there, what is marked has an error: invariants that the types do not carry.
+      "@typescript-eslint/no-non-null-assertion": "off",
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            nodeModules,
+            otherPackages,
+            { group: ["@scope/*"], message: "core depends on nothing." },
+          ],
+        },
+      ],
+    },
+  },
+  {
+    // A task error that nobody took and a scope that was dropped have no other place to be told.
+    files: ["packages/core/src/report.ts", "packages/core/src/abandoned.ts"],
+    rules: { "no-console": "off" },
+  },
+  {
+    // A task is a Promise, whose own signature says `any`.
+    files: ["packages/core/src/task.ts"],
+    rules: { "@typescript-eslint/no-explicit-any": "off" },
+  },
+  {
+    // The helpers of the tests run on Node and print.
+    files: ["packages/test-utils/src/**/*.ts"],
+    rules: {
+      "no-console": "off",
+      "no-restricted-imports": ["error", { patterns: [deepImports, otherPackages] }],
+    },
+  },
+  {
+    // Tests throw, misuse and never-ending functions on purpose.
+    files: [
+      "**/test/**/*.ts",
+      "**/bench/**/*.ts",
+      "packages/test-utils/src/**/*.ts",
+      "scripts/consumer/*.ts",
+    ],
+    rules: {
+      "@typescript-eslint/require-await": "off",
+      "@typescript-eslint/no-empty-function": "off",
+      "@typescript-eslint/no-non-null-assertion": "off",
+      "@typescript-eslint/unbound-method": "off",
+      "@typescript-eslint/no-meaningless-void-operator": "off",
+      "@typescript-eslint/no-confusing-void-expression": "off",
+      "@typescript-eslint/no-unnecessary-condition": "off",
+      "@typescript-eslint/explicit-module-boundary-types": "off",
+    },
+  },
+  {
+    files: ["*.config.{js,ts}", "*.config.*.ts", "packages/*/*.config.ts"],
+    rules: { "no-restricted-syntax": "off", "no-restricted-imports": "off" },
+  },
+  {
+    files: ["**/*.cjs"],
+    languageOptions: { globals: { require: "readonly", module: "writable" } },
+  },
+  {
+    files: ["**/*.{js,mjs,cjs}"],
+    languageOptions: {
+      globals: Object.fromEntries(
+        [
+          "console",
+          "process",
+          "performance",
+          "setTimeout",
+          "clearTimeout",
+          "AbortController",
+          "AbortSignal",
+        ].map((name) => [name, "readonly"]),
+      ),
+    },
+  },
+);

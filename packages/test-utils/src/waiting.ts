@@ -1,0 +1,33 @@
+/** A promise that the test settles by hand. */
+export class Deferred<T = void> {
+  readonly promise: Promise<T>;
+  resolve!: (value: T | PromiseLike<T>) => void;
+  reject!: (error: unknown) => void;
+
+  constructor() {
+    this.promise = new Promise<T>((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    // A deferred that nobody awaits is no unhandled rejection.
+    this.promise.catch(() => undefined);
+  }
+}
+
+/** Lets all that is ready run, and what that makes ready, for so many turns of the microtask queue. */
+export async function flushMicrotasks(turns = 50): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+}
+
+/** Lets the microtask queue run empty. */
+export function macrotask(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port2.onmessage = () => {
+      port1.close();
+      port2.close();
+      resolve();
+    };
+    port1.postMessage(undefined);
+  });
+}

@@ -1,0 +1,21 @@
+// Node can `require()` the packages, and gets the same classes as `import`.
+const assert = require("node:assert/strict");
+const core = require("@scope/core");
+const { TaskGroup } = require("@scope/taskgroup");
+
+async function main() {
+  assert.equal((await import("@scope/core")).CancelledError, core.CancelledError);
+  assert.equal(await TaskGroup.run((group) => group.spawn(() => 1)), 1);
+  await assert.rejects(
+    TaskGroup.run(() => {
+      throw new Error("no");
+    }),
+    (error) => error instanceof core.TaskGroupError,
+  );
+  console.log("ok");
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exitCode = 1;
+});

@@ -1,0 +1,12 @@
+// A user's program on a platform of which TypeScript knows nothing, AbortSignal included; it is only type-checked.
+import { CancellationSource, TaskScope, sleep, type CancellationToken } from "@scope/core";
+import { TaskGroup } from "@scope/taskgroup";
+
+export async function main(): Promise<number> {
+  const source = new CancellationSource({ timeout: 1000 });
+  const token: CancellationToken = source.token;
+  await sleep(1, token.signal);
+  await TaskScope.run((scope) => sleep(1, scope.token), { token });
+  const [first] = await TaskGroup.map([1, 2], async (n, own) => sleep(n, own).then(() => n));
+  return first ?? 0;
+}

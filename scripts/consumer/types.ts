@@ -1,0 +1,144 @@
+// A user's program that names everything the packages export; it is only type-checked.
+import {
+  CancellationSource,
+  CancellationToken,
+  CancelledError,
+  FatalError,
+  InvalidStateError,
+  Task,
+  TaskGroupError,
+  TaskScope,
+  TimeoutError,
+  backgroundSpawner,
+  cancelAndWait,
+  failAfter,
+  isCancellation,
+  moveOnAfter,
+  reportTaskError,
+  setTaskErrorHandler,
+  sleep,
+  type ErrorPolicy,
+  type ScopeOptions,
+  type SpawnOptions,
+  type TaskErrorContext,
+  type TaskFunction,
+  type TaskScopeOptions,
+  type TaskSpawner,
+  type TaskStatus,
+  type TokenLike,
+} from "@scope/core";
+import { TaskGroup } from "@scope/taskgroup";
+
+export async function cancellation(outer: TokenLike): Promise<unknown[]> {
+  const plain = new CancellationSource();
+  const source = new CancellationSource({ parent: [outer, plain.token], timeout: 1000 });
+  source.cancelAfter(Infinity);
+  source.cancel("reason");
+  source[Symbol.dispose]();
+  const token: CancellationToken = source.token;
+  const error: CancelledError | undefined = token.error;
+  const unregister: () => void = token.onCancel((cancelled: CancelledError) => cancelled.source);
+  unregister();
+  token.throwIfCancelled();
+  const child: CancellationSource = token.child({ timeout: 1 });
+  const raced: string = await token.race(Promise.resolve("value"));
+  const signal: AbortSignal = token.signal;
+  await sleep(1, signal);
+  await sleep(1, CancellationToken.none);
+  const made = new CancelledError("reason", { source: "shutdown" });
+  const code: string | undefined = error?.name;
+  return [made.reason, isCancellation(made), CancellationToken.from(signal), child, raced, code];
+}
+
+export async function tasks(spawner: TaskSpawner): Promise<unknown[]> {
+  const options: SpawnOptions = { name: "named" };
+  const fn: TaskFunction<number> = async (token) => {
+    await sleep(1, token);
+    return 1;
+  };
+  const task: Task<number> = spawner.spawn(fn, options);
+  const other: Task<string> = backgroundSpawner.spawn(() => "now");
+  const status: TaskStatus = task.status;
+  const asked: boolean = task.cancel("reason") || task.cancelRequested;
+  const promise: Promise<number> = task;
+  const forget: () => void = task.onDone((done: Task<number>) => done.result());
+  forget();
+  await cancelAndWait(task);
+  await cancelAndWait([task, other], { reason: "reason", token: CancellationToken.none });
+  const value: number = await promise;
+  const text: string = await other.then((words: string) => words.trim());
+  const known: boolean = spawner instanceof TaskScope || task instanceof Task;
+  return [
+    known,
+    status,
+    asked,
+    value,
+    text,
+    task.id,
+    task.name,
+    task.done,
+    task.token,
+    task.result(),
+    task.error,
+  ];
+}
+
+export async function scopes(outer: AbortSignal): Promise<unknown[]> {
+  const policy: ErrorPolicy = (context: TaskErrorContext) => {
+    reportTaskError(context);
+  };
+  const shared: ScopeOptions = { name: "outer", token: outer, shield: true, timeout: 1000, concurrency: 2 };
+  const options: TaskScopeOptions = {
+    ...shared,
+    onError: policy,
+    isFatal: (error) => error instanceof FatalError,
+    onTaskDone: (task: Task<unknown>) => task.status,
+  };
+  const body: number = await TaskScope.run(async (scope) => {
+    await scope.spawn(() => "value");
+    return scope.size;
+  }, options);
+  const scope = new TaskScope({ onError: "ignore" });
+  const owner: TaskSpawner & AsyncDisposable = scope;
+  const live: ReadonlySet<Task<unknown>> = scope.tasks;
+  const state: "open" | "closing" | "closed" = scope.state;
+  scope.cancel("reason");
+  await scope.stop({ reason: "reason", timeout: 1 });
+  await scope.join();
+  await owner[Symbol.asyncDispose]();
+  const maybe: number | undefined = await moveOnAfter(1, (inner) => inner.spawn(() => 1), shared);
+  const sure: number = await failAfter(1, async (inner) => inner.spawn(() => 1));
+  const previous = setTaskErrorHandler(undefined);
+  setTaskErrorHandler(previous);
+  return [body, live, state, maybe, sure, scope.name, scope.token, scope.hasErrors, scope.cancelRequested];
+}
+
+export async function groups(items: AsyncIterable<string>): Promise<unknown[]> {
+  const lengths: number[] = await TaskGroup.map(items, (item: string, token, index: number) => {
+    token.throwIfCancelled();
+    return item.length + index;
+  });
+  try {
+    const result: string = await TaskGroup.run(async (group) => {
+      const task: Task<string> = group.spawn(async () => "value");
+      return task;
+    });
+    return [lengths, result];
+  } catch (error) {
+    if (!(error instanceof TaskGroupError)) throw error;
+    const [timeouts, rest] = error.split(TimeoutError);
+    const [misuse] = rest?.split((leaf: unknown) => leaf instanceof InvalidStateError) ?? [];
+    const limit: number = new TimeoutError(1).timeout;
+    return [timeouts?.leaves(), misuse, error.tasks, error.errors, limit, new FatalError("stop")];
+  }
+}
+
+export async function disposal(): Promise<TaskGroup> {
+  const group = new TaskGroup({ name: "ingest" });
+  const owner: TaskSpawner & AsyncDisposable = group;
+  await owner[Symbol.asyncDispose]();
+  await group.join();
+  await group.stop();
+  group.cancel();
+  return group;
+}

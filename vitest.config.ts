@@ -1,0 +1,40 @@
+import { defineConfig } from "vitest/config";
+
+const report = process.env["TEST_REPORT"];
+
+export default defineConfig({
+  // Tests run on the sources: no build stands between an edit and its test.
+  resolve: { conditions: ["@scope/source"] },
+  ssr: { resolve: { conditions: ["@scope/source"] } },
+  test: {
+    pool: "forks",
+    execArgv: ["--expose-gc"],
+    setupFiles: ["./scripts/vitest-setup.ts"],
+    reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "packages",
+          include: ["packages/*/test/**/*.test.ts"],
+          exclude: ["**/*.browser.test.ts"],
+          typecheck: {
+            enabled: true,
+            include: ["packages/*/test/**/*.test-d.ts"],
+            tsconfig: "./tsconfig.json",
+            // `pnpm typecheck` reports the errors of all other files.
+            ignoreSourceErrors: true,
+          },
+        },
+      },
+      { extends: true, test: { name: "examples", include: ["examples/*/test/**/*.test.ts"] } },
+      { extends: true, test: { name: "scripts", include: ["scripts/test/**/*.test.ts"] } },
+    ],
+    coverage: {
+      provider: "v8",
+      include: ["packages/core/src/**/*.ts", "packages/taskgroup/src/**/*.ts"],
+      reporter: ["text", "json-summary"],
+      thresholds: { branches: 98, functions: 98, lines: 98, statements: 98 },
+    },
+  },
+});
