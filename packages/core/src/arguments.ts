@@ -6,8 +6,8 @@ export function wrongType(name: string, expected: string, value: unknown, kind =
   return new kind(`Expected \`${name}\` to be ${expected}, got ${shown} (${typeof value})`);
 }
 
-export function checkFunction(name: string, value: unknown, expected = "a function"): void {
-  if (typeof value !== "function") throw wrongType(name, expected, value);
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== "function") throw wrongType(name, "a function", value);
 }
 
 export function checkName(value: unknown): void {

@@ -41,16 +41,16 @@ export class CancellationSource implements Disposable {
   ) {
     const { parent, timeout = Infinity } = options;
     checkDuration("timeout", timeout);
-    const [first, ...others] = [parent].flat().map((like) => toToken("parent", like));
-    this.token = new Token(first);
-    this._disarm = this._ties = undefined;
-    for (const other of others) {
-      // A relay below one more parent carries its cancellation over.
+    const several = Array.isArray(parent) ? parent.map((like) => toToken("parent", like)) : undefined;
+    this.token = new Token(several === undefined ? toToken("parent", parent) : several.shift());
+    this._disarm = undefined;
+    // A relay below every further parent carries its cancellation over.
+    this._ties = several?.map((other) => {
       const relay = new Token(other);
       if (relay._error !== undefined) cancelToken(this.token, relay._error);
       relay._bridge = this.token;
-      (this._ties ??= []).push(untilCancelled(this.token, unlink.bind(undefined, relay)));
-    }
+      return untilCancelled(this.token, unlink.bind(undefined, relay));
+    });
     if (timeout !== Infinity) this.cancelAfter(timeout);
   }
 
@@ -78,7 +78,9 @@ export class CancellationSource implements Disposable {
   /** Detaches from the parents and disarms the deadline; cancels nothing. */
   [Symbol.dispose](): void {
     this._disarm?.();
-    for (const undo of this._ties ?? []) undo();
+    this._ties?.forEach((undo) => {
+      undo();
+    });
     unlink(this.token);
   }
 }

@@ -164,7 +164,7 @@ export class CancellationToken {
 
   /** A source below this token: cancelled with it, or alone. Dispose of it when its work is done. */
   child(options?: { timeout?: number | undefined }): CancellationSource {
-    return new CancellationSource({ ...options, parent: this });
+    return new CancellationSource({ parent: this, timeout: options?.timeout });
   }
 
   toString(): string {
@@ -242,7 +242,7 @@ function notify(token: CancellationToken): void {
   const bridge = token._bridge;
   if (typeof bridge === "function") {
     token._bridge = undefined;
-    callSafely(bridge, token._error!, "an onCancel callback", token);
+    callSafely(bridge, token._error!, "onCancel", token);
   } else (bridge as Partial<AbortController> | undefined)?.abort?.(token._error);
 }
 
@@ -254,10 +254,9 @@ const tokens = /* @__PURE__ */ new WeakMap<AbortSignal, CancellationToken>();
 /** @internal What an option named `name` means; `undefined` if it means no cancellation. */
 export function toToken(name: string, like: unknown): CancellationToken | undefined {
   if (like === undefined || like === NONE) return undefined;
-  const own = (like as CancellationToken | null)?.constructor === CancellationToken;
-  if (own) return like as CancellationToken;
+  if (!(like instanceof CancellationToken)) return follow(name, like);
   // A token of another copy has other insides. Its signal is the door that every version has.
-  return follow(name, like instanceof CancellationToken ? like.signal : like);
+  return like.constructor === CancellationToken ? like : follow(name, like.signal);
 }
 
 function follow(name: string, signal: unknown): CancellationToken {
@@ -273,7 +272,7 @@ function follow(name: string, signal: unknown): CancellationToken {
 
 function isSignal(value: unknown): value is AbortSignal {
   const signal = value as Partial<AbortSignal> | null | undefined;
-  return typeof signal?.aborted === "boolean" && typeof signal.addEventListener === "function";
+  return typeof signal?.addEventListener === "function" && "aborted" in signal;
 }
 
 /** Before the first child comes, and after the last has gone (T6). */

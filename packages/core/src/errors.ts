@@ -37,7 +37,7 @@ export class CancelledError extends Error {
     const limit = frames.stackTraceLimit;
     if (!isDebugging()) frames.stackTraceLimit = 0;
     if (reason instanceof Error) super(reason.message, { cause: reason });
-    else super(typeof reason === "string" ? reason : "The operation was cancelled");
+    else super(typeof reason === "string" ? reason : "Cancelled");
     frames.stackTraceLimit = limit;
     this.reason = reason;
     this.source = options?.source ?? "explicit";

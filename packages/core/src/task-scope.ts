@@ -30,7 +30,7 @@
  * - C5. The tie to the outer token and the deadline are undone when the scope has closed and its body has ended.
  */
 import { unwatch, watch } from "./abandoned.ts";
-import { checkCount, checkDuration, checkFunction, checkName } from "./arguments.ts";
+import { checkCount, checkDuration, checkFunction, checkName, wrongType } from "./arguments.ts";
 import { brand, readable } from "./brand.ts";
 import { type CancellationToken, Token, cancelToken, toToken, unlink } from "./cancellation-token.ts";
 import { creationSite } from "./debug.ts";
@@ -151,8 +151,8 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     checkName(name);
     checkDuration("timeout", timeout);
     checkCount("concurrency", concurrency, 1);
-    if (onError !== "report" && onError !== "ignore") {
-      checkFunction("onError", onError, '"report", "ignore" or a function');
+    if (onError !== "report" && onError !== "ignore" && typeof onError !== "function") {
+      throw wrongType("onError", '"report", "ignore" or a function', onError);
     }
     checkFunction("isFatal", isFatal);
     if (onTaskDone !== undefined) checkFunction("onTaskDone", onTaskDone);

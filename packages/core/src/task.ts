@@ -238,7 +238,7 @@ export function tell(task: Task<unknown>, audience: Audience): void {
 
 function call(task: Task<unknown>, listeners: Set<Listener>): void {
   for (const { callback } of listeners) {
-    callSafely(callback as (task: Task<unknown>) => void, task, "an onDone callback", task);
+    callSafely(callback as (task: Task<unknown>) => void, task, "onDone", task);
   }
 }
 

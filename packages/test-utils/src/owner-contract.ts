@@ -221,7 +221,7 @@ class Scene {
   async outcome(promise: Promise<unknown>): Promise<string> {
     try {
       const value = await promise;
-      return value === undefined ? "resolves" : `resolves: ${String(value)}`;
+      return value === undefined ? "resolves" : `resolves: ${this.show(value)}`;
     } catch (error) {
       return `rejects: ${this.show(error)}`;
     }
@@ -336,6 +336,21 @@ const situations = {
     const run = scene.run((owner) => {
       scene.spawn(owner, "child", () => Promise.reject(scene.error("boom")));
       scene.spawn(owner, "sibling", (token) => token.race(gate.promise));
+      return "value";
+    });
+    await flushMicrotasks();
+    gate.resolve();
+    return run;
+  },
+
+  "a child fails while the body waits": async (scene: Scene) => {
+    const gate = new Deferred();
+    const run = scene.run(async (owner) => {
+      scene.spawn(owner, "child", () => Promise.reject(scene.error("boom")));
+      await owner.token.race(gate.promise).catch((error: unknown) => {
+        scene.note(`the body is ${scene.show(error)}`);
+        throw error;
+      });
       return "value";
     });
     await flushMicrotasks();
@@ -465,6 +480,15 @@ const situations = {
       const child = scene.spawn(owner, "child", waits);
       child.cancel("alone");
       await child;
+    }),
+
+  "a cancelled child ends in the platform's AbortError": (scene: Scene) =>
+    scene.run((owner) => {
+      scene.spawn(owner, "child", (token) =>
+        waits(token).catch(() => Promise.reject(new DOMException("fetch was aborted", "AbortError"))),
+      );
+      owner.cancel("enough");
+      return "value";
     }),
 
   // Fatal errors
@@ -1224,6 +1248,27 @@ const situations = {
     scene.spawn(owner, "sibling", waits);
     return scene.ends(owner.join());
   },
+
+  "a fatal error comes, and it is stopped": (scene: Scene) => {
+    const owner = scene.open();
+    scene.spawn(owner, "child", (token) => waits(token).catch(() => Promise.reject(scene.fatal("end"))));
+    scene.spawn(owner, "sibling", waits);
+    return scene.ends(owner.stop());
+  },
+
+  "its body joins it, and a child fails": (scene: Scene) =>
+    scene.run(async (owner) => {
+      scene.spawn(owner, "child", () => Promise.reject(scene.error("boom")));
+      await owner.join();
+      return "value";
+    }),
+
+  "its body stops it, and a child fails over it": (scene: Scene) =>
+    scene.run(async (owner) => {
+      scene.spawn(owner, "child", (token) => waits(token).catch(() => Promise.reject(scene.error("boom"))));
+      await owner.stop();
+      return "value";
+    }),
 
   "the outer token is cancelled, and it is joined": async (scene: Scene) => {
     const outer = scene.outer();
