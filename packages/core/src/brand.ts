@@ -19,12 +19,16 @@ export function brand(
 ): (value: unknown) => boolean {
   const symbol = Symbol.for(`@scope/${name}`);
   Object.assign(target.prototype, { [symbol]: true }, properties);
-  // A function of its own `this`: a subclass inherits it.
+  // A function with a `this`: subclasses inherit it, and are told by their prototypes.
   return function (this: Class, value) {
     const { prototype } = this;
-    return Object.hasOwn(prototype, symbol)
-      ? symbol in Object(value)
-      : Object.prototype.isPrototypeOf.call(prototype, value as object);
+    try {
+      return Object.hasOwn(prototype, symbol)
+        ? symbol in Object(value)
+        : Object.prototype.isPrototypeOf.call(prototype, value as object);
+    } catch {
+      return false; // A proxy that cannot be asked.
+    }
   };
 }
 

@@ -1,5 +1,5 @@
 import { wrongType } from "./arguments.ts";
-import { toToken } from "./cancellation-token.ts";
+import { CancellationToken, toToken } from "./cancellation-token.ts";
 import { InvalidStateError } from "./errors.ts";
 import { TaskGroupError } from "./task-group-error.ts";
 import { Task } from "./task.ts";
@@ -24,14 +24,15 @@ export async function cancelAndWait(
   tasks: Task<unknown> | Iterable<Task<unknown>>,
   options: { reason?: unknown; token?: TokenLike | undefined } = {},
 ): Promise<void> {
-  const token = toToken("options.token", options.token);
-  const given = tasks instanceof Task ? [tasks] : [...tasks];
+  const { reason, token = CancellationToken.none } = options;
+  const watched = toToken("token", token);
+  const given =
+    Symbol.iterator in Object(tasks) ? [...(tasks as Iterable<Task<unknown>>)] : [tasks as Task<unknown>];
   for (const task of given) if (!(task instanceof Task)) throw wrongType("tasks", "a task, or tasks", task);
   const live = given.filter(({ done }) => !done);
   if (live.length === 0) return;
-  for (const task of live) task.cancel(options.reason);
-  const ended = Promise.allSettled(live);
-  await (token === undefined ? ended : token.race(ended));
+  for (const task of live) task.cancel(reason);
+  await watched.race(Promise.allSettled(live));
   const failed = live.filter(({ status }) => status !== "cancelled");
   const errors = failed.map(({ name, status, error }) =>
     status === "failed" ? error : new InvalidStateError(`Task "${name}" was cancelled, but returned a value`),

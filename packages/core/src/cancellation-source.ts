@@ -1,6 +1,6 @@
 import { checkDuration } from "./arguments.ts";
 import { brand } from "./brand.ts";
-import { type CancellationToken, Token, cancelToken, toToken, unlink } from "./cancellation-token.ts";
+import { CancellationToken, Token, cancelToken, toToken, unlink } from "./cancellation-token.ts";
 import { CancelledError, TimeoutError } from "./errors.ts";
 import { startTimer } from "./timer.ts";
 import type { TokenLike } from "./types.ts";
@@ -39,11 +39,10 @@ export class CancellationSource implements Disposable {
       timeout?: number | undefined;
     } = {},
   ) {
-    const { parent, timeout = Infinity } = options;
+    const { parent = CancellationToken.none, timeout = Infinity } = options;
     checkDuration("timeout", timeout);
-    const several = Array.isArray(parent) ? parent.map((like) => toToken("parent", like)) : undefined;
-    this.token = new Token(several === undefined ? toToken("parent", parent) : several.shift());
-    this._disarm = undefined;
+    const several = Array.isArray(parent) ? parent.map(toParent) : undefined;
+    this.token = new Token(several ? several.shift() : toParent(parent));
     // A relay below every further parent carries its cancellation over.
     this._ties = several?.map((other) => {
       const relay = new Token(other);
@@ -83,6 +82,10 @@ export class CancellationSource implements Disposable {
     });
     unlink(this.token);
   }
+}
+
+function toParent(like: unknown): CancellationToken {
+  return toToken("parent", like);
 }
 
 /** Has something undone when the token is cancelled, or by the function returned. */

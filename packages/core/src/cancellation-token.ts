@@ -35,7 +35,6 @@ import { brand, readable } from "./brand.ts";
 import { CancellationSource } from "./cancellation-source.ts";
 import { CancelledError } from "./errors.ts";
 import { callSafely } from "./report.ts";
-import { resolved } from "./timer.ts";
 import type { TokenLike } from "./types.ts";
 
 type Bridge = ((error: CancelledError) => void) | AbortController | AbortSignal | CancellationToken;
@@ -90,7 +89,15 @@ export class CancellationToken {
   private constructor(parent: CancellationToken | undefined, task?: object) {
     this._error = this._parent = this._newer = this._older = this._newest = this._bridge = undefined;
     this._task = task;
-    if (parent !== undefined && parent !== NONE) link(this, parent);
+    if (parent === undefined || parent === NONE) return;
+    this._error = parent.error;
+    if (this._error !== undefined) return;
+    if (parent._bridge !== undefined) listen(parent, "addEventListener");
+    const older = parent._newest;
+    this._parent = parent;
+    this._older = older;
+    if (older !== undefined) older._newer = this;
+    parent._newest = this;
   }
 
   get cancelRequested(): boolean {
@@ -112,18 +119,16 @@ export class CancellationToken {
   get signal(): AbortSignal {
     let bridge = this._bridge;
     if (bridge === undefined) {
-      bridge = new AbortController();
-      if (this._error !== undefined) bridge.abort(this._error);
+      this._bridge = bridge = new AbortController();
       tokens.set(bridge.signal, this);
-      this._bridge = bridge;
+      if (this._error !== undefined) notify(this);
     }
     return (bridge as { signal?: AbortSignal }).signal ?? (bridge as AbortSignal);
   }
 
   /** @throws CancelledError `token.error`, once cancelled. */
   throwIfCancelled(): void {
-    const { error } = this;
-    if (error !== undefined) throw error;
+    if (this.error !== undefined) throw this.error;
   }
 
   /**
@@ -138,7 +143,7 @@ export class CancellationToken {
     const leaf = new Token(this);
     leaf._bridge = callback;
     if (leaf._error !== undefined) {
-      void resolved.then(() => {
+      void Promise.resolve().then(() => {
         notify(leaf);
       });
     }
@@ -164,7 +169,7 @@ export class CancellationToken {
 
   /** A source below this token: cancelled with it, or alone. Dispose of it when its work is done. */
   child(options?: { timeout?: number | undefined }): CancellationSource {
-    return new CancellationSource({ parent: this, timeout: options?.timeout });
+    return new CancellationSource({ ...options, parent: this });
   }
 
   toString(): string {
@@ -188,26 +193,10 @@ export const Token = CancellationToken as unknown as new (
 
 const NONE = /* @__PURE__ */ new Token(undefined);
 
-function link(token: CancellationToken, parent: CancellationToken): void {
-  const { error } = parent;
-  if (error !== undefined) {
-    token._error = error;
-    return;
-  }
-  if (parent._bridge !== undefined) listen(parent, "addEventListener");
-  const older = parent._newest;
-  token._parent = parent;
-  token._older = older;
-  if (older !== undefined) older._newer = token;
-  parent._newest = token;
-}
-
 /** Takes a token out of its parent's list; it keeps its own children and callbacks. */
 export function unlink(token: CancellationToken): void {
-  const parent = token._parent;
+  const { _parent: parent, _newer: newer, _older: older } = token;
   if (parent === undefined) return;
-  const newer = token._newer;
-  const older = token._older;
   if (newer === undefined) parent._newest = older;
   else newer._older = older;
   if (older !== undefined) older._newer = newer;
@@ -221,9 +210,9 @@ export function unregister(leaf: CancellationToken): void {
   unlink(leaf);
 }
 
-/** Cancels a token and everything below it (T4). Returns false if it was cancelled before: the first call wins. */
-export function cancelToken(root: CancellationToken, error: CancelledError): boolean {
-  if (root._error !== undefined) return false;
+/** Cancels a token and everything below it (T4), unless it was cancelled before: the first call wins. */
+export function cancelToken(root: CancellationToken, error: CancelledError): void {
+  if (root._error !== undefined) return;
   const reached = [root];
   for (const token of reached) {
     if (token._error !== undefined) continue;
@@ -234,7 +223,6 @@ export function cancelToken(root: CancellationToken, error: CancelledError): boo
   }
   for (const token of reached) if (token._task === undefined) unlink(token);
   reached.forEach(notify);
-  return true;
 }
 
 /** The second phase, for one token: its callback, or the signal that it has made. */
@@ -251,9 +239,8 @@ function notify(token: CancellationToken): void {
 /** The tokens of abort signals: followed ones, and those that a token made itself. */
 const tokens = /* @__PURE__ */ new WeakMap<AbortSignal, CancellationToken>();
 
-/** @internal What an option named `name` means; `undefined` if it means no cancellation. */
-export function toToken(name: string, like: unknown): CancellationToken | undefined {
-  if (like === undefined || like === NONE) return undefined;
+/** @internal The token that an argument named `name` means, for use inside this copy of the package. */
+export function toToken(name: string, like: unknown): CancellationToken {
   if (!(like instanceof CancellationToken)) return follow(name, like);
   // A token of another copy has other insides. Its signal is the door that every version has.
   return like.constructor === CancellationToken ? like : follow(name, like.signal);

@@ -1,5 +1,5 @@
 /** Whether creation sites are kept: costs a stack trace per scope and per cancellation, so off unless asked for. */
-let debugging = /* @__PURE__ */ fromEnvironment();
+export let debugging = /* @__PURE__ */ fromEnvironment();
 
 /**
  * Switches debugging on or off: scopes remember where they were created, and a `CancelledError` has a stack that
@@ -12,16 +12,17 @@ export function setDebug(on: boolean): void {
   debugging = on;
 }
 
-export function isDebugging(): boolean {
-  return debugging;
-}
-
 /** The caller's stack, as text, while debugging. */
 export function creationSite(): string | undefined {
   return debugging ? new Error().stack?.split("\n").slice(3).join("\n") : undefined;
 }
 
 function fromEnvironment(): boolean {
-  const host = globalThis as { Deno?: unknown; process?: { env?: Record<string, string | undefined> } };
-  return host.Deno === undefined && Boolean(host.process?.env?.["SCOPE_DEBUG"]);
+  const { Deno, process } = globalThis as Host;
+  return Deno === undefined && Boolean(process?.env?.["SCOPE_DEBUG"]);
+}
+
+interface Host {
+  Deno?: unknown;
+  process?: { env?: Record<string, string | undefined> };
 }

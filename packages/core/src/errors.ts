@@ -10,8 +10,27 @@
  * | `TaskGroupError` | TaskGroupError | several failed tasks | `split` and `leaves` |
  */
 import { brand } from "./brand.ts";
-import { isDebugging } from "./debug.ts";
+import { debugging } from "./debug.ts";
 import type { CancelSource } from "./types.ts";
+
+/**
+ * An error class that captures no stack frames unless debugging is on ({@link setDebug}): V8 keeps the functions and
+ * receivers of a captured stack alive, and so, for as long as somebody stores the error, the work that it was about.
+ * For errors that are made in a callback of ours, where the frames tell nothing.
+ */
+export function frameless<C extends ErrorConstructor | AggregateErrorConstructor>(Base: C): C {
+  const Framed = Base as unknown as new (first: unknown, second: unknown) => Error;
+  const Frameless = class extends Framed {
+    constructor(first: unknown, second: unknown) {
+      const { stackTraceLimit } = Error as { stackTraceLimit?: number };
+      // Not by assignment, which throws where Error is frozen.
+      if (!debugging) Reflect.set(Error, "stackTraceLimit", 0);
+      super(first, second);
+      Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
+    }
+  };
+  return Frameless as unknown as C;
+}
 
 /**
  * A cancellation that was asked for, and the reason. Its name and code are the platform's, so every library that knows
@@ -23,7 +42,7 @@ import type { CancelSource } from "./types.ts";
  *
  * Let it pass. Whoever catches it to clean up rethrows it; swallowing it turns the task into one that succeeded.
  */
-export class CancelledError extends Error {
+export class CancelledError extends /* @__PURE__ */ frameless(Error) {
   declare readonly name: "AbortError";
   declare readonly code: "ABORT_ERR";
   /** What was passed to `cancel()`; the message if a string, the message and `cause` if an `Error`. */
@@ -32,13 +51,18 @@ export class CancelledError extends Error {
 
   /** A `CancelledError` given as the reason is used as it is: `new` then returns that very object. */
   constructor(reason?: unknown, options?: { source?: CancelSource | undefined }) {
-    if (reason instanceof CancelledError) return reason;
-    const frames = Error as { stackTraceLimit?: number | undefined };
-    const limit = frames.stackTraceLimit;
-    if (!isDebugging()) frames.stackTraceLimit = 0;
-    if (reason instanceof Error) super(reason.message, { cause: reason });
-    else super(typeof reason === "string" ? reason : "Cancelled");
-    frames.stackTraceLimit = limit;
+    let message = typeof reason === "string" ? reason : "Cancelled";
+    let cause: ErrorOptions | undefined;
+    try {
+      if (reason instanceof CancelledError) return reason;
+      if (reason instanceof Error) {
+        message = reason.message;
+        cause = { cause: reason };
+      }
+    } catch {
+      // A reason may be anything, even unreadable.
+    }
+    super(message, cause);
     this.reason = reason;
     this.source = options?.source ?? "explicit";
   }
@@ -66,7 +90,7 @@ export function isCancellation(error: unknown): boolean {
 }
 
 /** A deadline passed. An ordinary failure, not a cancellation: it must not be mistaken for one and swallowed. */
-export class TimeoutError extends Error {
+export class TimeoutError extends /* @__PURE__ */ frameless(Error) {
   declare readonly name: "TimeoutError";
   /** The time limit, in milliseconds. */
   declare readonly timeout: number;

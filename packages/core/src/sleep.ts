@@ -1,5 +1,5 @@
 import { checkDuration } from "./arguments.ts";
-import { Token, toToken, unregister } from "./cancellation-token.ts";
+import { CancellationToken, Token, toToken, unregister } from "./cancellation-token.ts";
 import { startTimer } from "./timer.ts";
 import type { TokenLike } from "./types.ts";
 
@@ -15,10 +15,10 @@ import type { TokenLike } from "./types.ts";
  * await sleep(250, token);
  * ```
  */
-export async function sleep(ms: number, token?: TokenLike): Promise<void> {
+export async function sleep(ms: number, token: TokenLike = CancellationToken.none): Promise<void> {
   checkDuration("ms", ms);
   const watched = toToken("token", token);
-  watched?.throwIfCancelled();
+  watched.throwIfCancelled();
   await new Promise<void>((resolve, reject) => {
     const leaf = new Token(watched);
     const disarm = startTimer(ms, () => {

@@ -1,4 +1,5 @@
 import { brand } from "./brand.ts";
+import { frameless } from "./errors.ts";
 import type { Task } from "./task.ts";
 
 type ErrorClass = abstract new (...args: never) => Error;
@@ -22,7 +23,7 @@ type ErrorClass = abstract new (...args: never) => Error;
  * }
  * ```
  */
-export class TaskGroupError extends AggregateError {
+export class TaskGroupError extends /* @__PURE__ */ frameless(AggregateError) {
   declare readonly name: "TaskGroupError";
   declare errors: unknown[];
   /** Whose failure each of `errors` is; `undefined` for the body's. */
@@ -92,6 +93,6 @@ function firstLine(error: unknown): string {
   try {
     return String(error instanceof Error ? error.message : error).split("\n", 1)[0]!;
   } catch {
-    return Object.prototype.toString.call(error);
+    return `an unprintable ${typeof error}`;
   }
 }

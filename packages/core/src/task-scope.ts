@@ -32,13 +32,13 @@
 import { unwatch, watch } from "./abandoned.ts";
 import { checkCount, checkDuration, checkFunction, checkName, wrongType } from "./arguments.ts";
 import { brand, readable } from "./brand.ts";
-import { type CancellationToken, Token, cancelToken, toToken, unlink } from "./cancellation-token.ts";
+import { CancellationToken, Token, cancelToken, toToken, unlink } from "./cancellation-token.ts";
 import { creationSite } from "./debug.ts";
 import { CancelledError, FatalError, InvalidStateError, TimeoutError } from "./errors.ts";
 import { callSafely, reportTaskError } from "./report.ts";
 import { Slots } from "./slots.ts";
 import { type Audience, OwnedTask, type Task, isOwnCancellation, start, tell } from "./task.ts";
-import type { TaskGroupError } from "./task-group-error.ts";
+import { TaskGroupError } from "./task-group-error.ts";
 import { startTimer } from "./timer.ts";
 import type {
   CancelSource,
@@ -60,7 +60,7 @@ interface Ending {
 
 const PLAIN: ScopePolicy = { kind: "TaskScope" };
 
-const OUTRANKED = ", outranked by a fatal error";
+const OUTRANKED = ", outranked by another error";
 
 let lastId = 0;
 
@@ -119,7 +119,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   readonly #isFatal: (error: unknown) => boolean;
   readonly #onTaskDone: ((task: Task<unknown>) => void) | undefined;
   readonly #policy: ScopePolicy;
-  readonly #outer: CancellationToken | undefined;
+  readonly #outer: CancellationToken;
   readonly #slots: Slots | undefined;
   #name: string | undefined;
   #size = 0;
@@ -132,6 +132,8 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   #body: "none" | "running" | "ended" = "none";
   #watched = false;
   #fatal: Ending | undefined;
+  /** The body's, unless a policy has taken it over. */
+  #failure: Ending | undefined;
   /** @internal The deadline's error, if the deadline is what cancelled the scope. */
   _expired: TimeoutError | undefined = undefined;
   #told: Ending | undefined;
@@ -147,7 +149,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
    */
   constructor(options: TaskScopeOptions = {}, policy: ScopePolicy = PLAIN) {
     const { name, timeout = Infinity, concurrency = Infinity, onError = "report" } = options;
-    const { isFatal = isFatalError, onTaskDone } = options;
+    const { token = CancellationToken.none, isFatal = isFatalError, onTaskDone } = options;
     checkName(name);
     checkDuration("timeout", timeout);
     checkCount("concurrency", concurrency, 1);
@@ -156,7 +158,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     }
     checkFunction("isFatal", isFatal);
     if (onTaskDone !== undefined) checkFunction("onTaskDone", onTaskDone);
-    const outer = toToken("token", options.token);
+    const outer = toToken("token", token);
     this.#policy = policy;
     this.#outer = outer;
     this.#name = name;
@@ -168,9 +170,9 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     if (concurrency !== Infinity) this.#slots = new Slots(concurrency);
     const expire = (): void => {
       const expired = new TimeoutError(timeout, `${this.#label} timed out after ${timeout} ms`);
-      const error = new CancelledError(expired, { source: "timeout" });
+      this.#cancel(expired, "timeout");
       // Who cancelled before has decided how the scope ends.
-      if (cancelToken(this.token, error)) this._expired = expired;
+      if (this.token._error?.reason === expired) this._expired = expired;
     };
     if (timeout === 0) expire();
     else this.#disarm = startTimer(timeout, expire);
@@ -257,19 +259,17 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     this.#unwatch();
     this.#body = "running";
     let value: R | undefined;
-    let failure: Ending | undefined;
     let interrupted = this.token._error !== undefined;
     if (!interrupted) {
       try {
         value = await body(this);
       } catch (error) {
-        // What `join` or `stop` threw inside the body has been told; otherwise the body fails like a child.
+        // What `join` or `stop` threw, or listed, while the body ran has been told; otherwise the body fails like a child.
+        const told = this.#told?.error;
         interrupted =
-          (this.#told !== undefined && this.#told.error === error) || isOwnCancellation(this.token, error);
-        if (!interrupted) {
-          if (this.#policy.failed === undefined) failure = { rank: 1, error };
-          this.#failed(error, undefined);
-        }
+          isOwnCancellation(this.token, error) ||
+          (this.#told !== undefined && (told === error || isListed(error, told)));
+        if (!interrupted) this.#failed(error, undefined);
       }
     }
     this.#body = "ended";
@@ -279,10 +279,6 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     const told = this.#told;
     this.#told = undefined;
     if (interrupted && told !== undefined && told.rank <= (ending?.rank ?? 3)) ending = told;
-    if (failure !== undefined) {
-      if (ending?.rank !== 0) ending = failure;
-      else if (ending.error !== failure.error) this.#report(failure.error, undefined, "report", OUTRANKED);
-    }
     if (ending !== undefined) throw ending.error;
     if (interrupted) throw this.token._error;
     return value as R;
@@ -351,19 +347,19 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   /** A task or, without one, the body has failed. */
   #failed(error: unknown, task: Task<unknown> | undefined): void {
     this.#hasErrors = true;
-    let cancelSiblings = task === undefined;
     let fatal = false as boolean;
     const ask = (): void => {
       fatal = this.#isFatal(error);
     };
     callSafely(ask, undefined, "isFatal", this);
-    if (fatal) {
-      cancelSiblings = true;
-      if (this.#fatal === undefined) this.#fatal = { rank: 0, error };
-      else if (this.#fatal.error !== error) this.#report(error, task, "report", OUTRANKED);
+    let cancelSiblings = fatal || task === undefined;
+    if (fatal) this.#fatal ??= { rank: 0, error };
+    if (fatal && this.#fatal?.error === error) {
+      // The first one is thrown by whoever waits, and whoever fails with that very error has no news.
     } else if (this.#policy.failed !== undefined) {
       if (this.#policy.failed(error, task)) cancelSiblings = true;
-    } else if (task !== undefined) this.#report(error, task, this.#onError);
+    } else if (task === undefined) this.#failure = { rank: 1, error };
+    else this.#report(error, task, fatal ? "report" : this.#onError, fatal ? OUTRANKED : "");
     // Somebody else's `CancelledError` would be used as it is, and say that this was no sibling's doing.
     if (cancelSiblings) this.#cancel(error instanceof CancelledError ? error.message : error, "sibling");
   }
@@ -413,18 +409,25 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   /** Takes the outcome (C3). */
   #ending(): Ending | undefined {
     const error = this.#policy.outcome?.(() => this.#label);
-    if (this.#fatal !== undefined) {
-      if (error !== undefined) {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    let ending = this.#fatal;
+    if (error !== undefined) {
+      if (ending === undefined) ending = { rank: 1, error };
+      else {
         const { errors = [error], tasks = [] } = error as Partial<TaskGroupError>;
         errors.forEach((member, index) => {
           this.#report(member, tasks[index], "report", OUTRANKED);
         });
       }
-      return this.#fatal;
     }
-    if (error !== undefined) return { rank: 1, error };
+    if (failure !== undefined) {
+      if (ending === undefined) ending = failure;
+      else if (ending.error !== failure.error) this.#report(failure.error, undefined, "report", OUTRANKED);
+    }
+    if (ending !== undefined) return ending;
     if (this._expired !== undefined) return { rank: 2, error: this._expired };
-    const outer = this.#outer?.error;
+    const outer = this.#outer.error;
     return outer === undefined ? undefined : { rank: 3, error: outer };
   }
 
@@ -445,6 +448,10 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     this.#watched = false;
     unwatch(this);
   }
+}
+
+function isListed(error: unknown, group: unknown): boolean {
+  return group instanceof TaskGroupError && group.errors.includes(error);
 }
 
 function isFatalError(error: unknown): boolean {

@@ -25,7 +25,7 @@ import { brand, readable } from "./brand.ts";
 import { type CancellationToken, Token, cancelToken, unlink } from "./cancellation-token.ts";
 import { CancelledError, InvalidStateError, isCancellation } from "./errors.ts";
 import { callSafely } from "./report.ts";
-import { noop, resolved } from "./timer.ts";
+import { noop } from "./timer.ts";
 import type { TaskFunction, TaskStatus } from "./types.ts";
 
 /** @internal Whom a task tells of its end; the owner tells the task's audience in turn (K2). */
@@ -151,7 +151,7 @@ export class Task<T> implements Promise<T> {
     const listeners = done ? new Set<Listener>() : (audienceOf(this).listeners ??= new Set());
     listeners.add(listener);
     if (done) {
-      void resolved.then(() => {
+      void Promise.resolve().then(() => {
         call(this, listeners);
       });
     }
@@ -197,7 +197,7 @@ export function start<T>(task: Task<T>, fn: TaskFunction<T>): void {
     promise = Promise.reject(error);
   }
   // Two shared functions, bound: two closures per task would cost half as much again.
-  void promise.then(succeed.bind(undefined, task), fail.bind(undefined, task));
+  void Promise.prototype.then.call(promise, succeed.bind(undefined, task), fail.bind(undefined, task));
 }
 
 function succeed(task: Task<unknown>, value: unknown): void {

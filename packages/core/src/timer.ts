@@ -20,6 +20,3 @@ export function startTimer(ms: number, callback: () => void): () => void {
 export function noop(): void {
   // Nothing to undo.
 }
-
-/** Its `then` is the cheapest way to a microtask, and carries the caller's async context. */
-export const resolved: Promise<void> = /* @__PURE__ */ Promise.resolve();

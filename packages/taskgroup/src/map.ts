@@ -22,7 +22,7 @@ export async function mapItems<T, R>(
 ): Promise<R[]> {
   const { token } = group;
   const results: R[] = [];
-  const source = new Source(items);
+  const source = new Source(items, token);
   let roomMade = (): void => undefined;
   try {
     for (let index = 0; ; index++) {
@@ -35,8 +35,9 @@ export async function mapItems<T, R>(
       token.throwIfCancelled();
       const pulled = source.pull();
       // No turn of the microtask queue for what is there already.
-      const step = pulled instanceof Promise ? await token.race(pulled) : pulled;
+      const step = pulled instanceof Promise ? await pulled : pulled;
       if (step.done === true) return results;
+      token.throwIfCancelled();
       const { value } = step;
       const task = group.spawn(async (own) => {
         results[index] = await fn(value, own, index);
