@@ -8,13 +8,17 @@ export interface Leftovers {
   /** Where the scope was created; known only while debugging. */
   readonly site: string | undefined;
   readonly policy: ScopePolicy;
+  /** Somebody has begun to wait for the tasks. */
+  awaited?: boolean;
+  /** The first fatal error. */
+  fatal?: { readonly error: unknown } | undefined;
 }
 
 let registry: FinalizationRegistry<Leftovers> | undefined;
 
-/** Keeps an eye on a scope that nobody has promised to wait for. */
+/** Keeps an eye on a scope until it is released. */
 export function watch(scope: object, leftovers: Leftovers): void {
-  registry ??= new FinalizationRegistry(warn);
+  registry ??= new FinalizationRegistry(tell);
   registry.register(scope, leftovers, scope);
 }
 
@@ -22,10 +26,14 @@ export function unwatch(scope: object): void {
   registry?.unregister(scope);
 }
 
-/** One line for the developer; failures that the scope had collected are still told (L2). */
-function warn({ label, site, policy }: Leftovers): void {
-  const created = site === undefined ? "SCOPE_DEBUG=1 shows where it was created" : `created\n${site}`;
-  console.warn(`${label} was dropped without join, stop or dispose; ${created}`);
+/** One line for the developer, if nobody waited; failures that the scope had collected are told in any case (L2). */
+function tell({ label, site, policy, awaited, fatal }: Leftovers): void {
+  if (awaited !== true) {
+    const created = site === undefined ? "SCOPE_DEBUG=1 shows where it was created" : `created\n${site}`;
+    console.warn(`${label} was dropped without join, stop or dispose; ${created}`);
+  }
+  const message = `Error in ${label}, which was dropped`;
   const error = policy.outcome?.(() => label);
-  if (error !== undefined) reportTaskError({ message: `Failures in ${label}, which was dropped`, error });
+  if (error !== undefined) reportTaskError({ message, error });
+  if (fatal !== undefined) reportTaskError({ message, error: fatal.error });
 }

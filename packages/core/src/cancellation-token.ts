@@ -221,12 +221,12 @@ export function cancelToken(root: CancellationToken, error: CancelledError): voi
     if (bridge !== undefined && "_bridge" in bridge) reached.push(bridge);
     for (let child = token._newest; child !== undefined; child = child._older) reached.push(child);
   }
-  for (const token of reached) if (token._task === undefined) unlink(token);
   reached.forEach(notify);
 }
 
-/** The second phase, for one token: its callback, or the signal that it has made. */
+/** The second phase, for one token: out of the list (T2), then its callback, or the signal that it has made. */
 function notify(token: CancellationToken): void {
+  if (token._task === undefined) unlink(token);
   const bridge = token._bridge;
   if (typeof bridge === "function") {
     token._bridge = undefined;

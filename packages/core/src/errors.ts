@@ -56,7 +56,7 @@ export class CancelledError extends /* @__PURE__ */ frameless(Error) {
     try {
       if (reason instanceof CancelledError) return reason;
       if (reason instanceof Error) {
-        message = reason.message;
+        message = String((reason as { message: unknown }).message);
         cause = { cause: reason };
       }
     } catch {

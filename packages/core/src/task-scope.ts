@@ -29,7 +29,7 @@
  * - C4. Nothing of a finished task is kept, but for the first fatal error, until it is thrown.
  * - C5. The tie to the outer token and the deadline are undone when the scope has closed and its body has ended.
  */
-import { unwatch, watch } from "./abandoned.ts";
+import { type Leftovers, unwatch, watch } from "./abandoned.ts";
 import { checkCount, checkDuration, checkFunction, checkName, wrongType } from "./arguments.ts";
 import { brand, readable } from "./brand.ts";
 import { CancellationToken, Token, cancelToken, toToken, unlink } from "./cancellation-token.ts";
@@ -130,7 +130,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   #telling = false;
   #waiters: ((ending: Ending | undefined) => void)[] = [];
   #body: "none" | "running" | "ended" = "none";
-  #watched = false;
+  #leftovers: Leftovers | undefined;
   #fatal: Ending | undefined;
   /** The body's, unless a policy has taken it over. */
   #failure: Ending | undefined;
@@ -229,7 +229,10 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     if (this.token._error !== undefined) {
       throw new InvalidStateError(`${this.#label} is shutting down: check cancelRequested before spawning`);
     }
-    if (this.#phase === "open" && this.#body === "none" && !this.#watched) this.#watch();
+    if (this.#phase === "open" && this.#body === "none" && this.#leftovers === undefined) {
+      this.#leftovers = { label: this.#label, site: this.#site, policy: this.#policy };
+      watch(this, this.#leftovers);
+    }
     const task = new OwnedTask<T>(this, this.token, name);
     this.#size++;
     if (this.#slots === undefined) start(task, fn);
@@ -256,7 +259,6 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     if (this.#phase !== "open" || this.#body !== "none") {
       throw new InvalidStateError(`${this.#label} was entered before: open another`);
     }
-    this.#unwatch();
     this.#body = "running";
     let value: R | undefined;
     let interrupted = this.token._error !== undefined;
@@ -354,6 +356,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     callSafely(ask, undefined, "isFatal", this);
     let cancelSiblings = fatal || task === undefined;
     if (fatal) this.#fatal ??= { rank: 0, error };
+    if (this.#leftovers !== undefined) this.#leftovers.fatal = this.#fatal;
     if (fatal && this.#fatal?.error === error) {
       // The first one is thrown by whoever waits, and whoever fails with that very error has no news.
     } else if (this.#policy.failed !== undefined) {
@@ -374,7 +377,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
 
   /** Begins to wait; resolves with the outcome, which who comes after the close is not told (C2). */
   #closed(timeout = Infinity): Promise<Ending | undefined> {
-    this.#unwatch();
+    if (this.#leftovers !== undefined) this.#leftovers.awaited = true;
     if (this.#phase === "closed") return Promise.resolve(undefined);
     this.#phase = "waiting";
     const promise = new Promise<Ending | undefined>((resolve, reject) => {
@@ -433,20 +436,10 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
 
   /** C5. */
   #release(): void {
+    if (this.#leftovers !== undefined) unwatch(this);
     this.#disarm?.();
     this.#disarm = this.#fatal = undefined;
     unlink(this.token);
-  }
-
-  #watch(): void {
-    this.#watched = true;
-    watch(this, { label: this.#label, site: this.#site, policy: this.#policy });
-  }
-
-  #unwatch(): void {
-    if (!this.#watched) return;
-    this.#watched = false;
-    unwatch(this);
   }
 }
 

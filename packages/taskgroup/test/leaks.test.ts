@@ -1,0 +1,332 @@
+/** What is over is gone: heaps measured after a full collection, and objects that must be collectable. */
+import { CancellationSource, FatalError, TaskGroupError, setDebug, sleep } from "@scope/core";
+import type { Task } from "@scope/core";
+import { TaskGroup } from "@scope/taskgroup";
+import {
+  Deferred,
+  captureReports,
+  collectGarbage,
+  flushMicrotasks,
+  heapUsed,
+  macrotask,
+} from "@scope/test-utils";
+import { getEventListeners } from "node:events";
+import { afterEach, describe, expect, it, vi } from "vitest";
+
+const MEGABYTE = 2 ** 20;
+/** So many at once, where they are not done one after another. */
+const BATCH = 100;
+
+/** By how much the heap has grown after `count` times; the first few warm up the engine, which keeps what it learns. */
+async function growth(count: number, times: (count: number) => unknown): Promise<number> {
+  for (let round = 0; round < 3; round++) await times(count / 20);
+  const before = await heapUsed();
+  await times(count);
+  const after = await heapUsed();
+  if (process.env["LEAKS_SHOWN"] !== undefined) {
+    const { currentTestName } = expect.getState();
+    process.stderr.write(`${String(after - before).padStart(10)} bytes  ${String(currentTestName)}\n`);
+  }
+  return after - before;
+}
+
+/** `count` times, a batch at once. */
+async function inBatches(count: number, start: () => unknown): Promise<void> {
+  for (let done = 0; done < count; done += BATCH) {
+    await Promise.all(Array.from({ length: BATCH }, start));
+  }
+}
+
+describe("one long-lived AbortSignal", { timeout: 60_000 }, () => {
+  it("keeps nothing of 100,000 groups under it, and has one listener at most (L7)", async () => {
+    const { signal } = new AbortController();
+    let most = 0;
+    const body = async (group: TaskGroup): Promise<number> => {
+      most = Math.max(most, getEventListeners(signal, "abort").length);
+      return await group.spawn(async () => 1);
+    };
+    const grown = await growth(100_000, (count) =>
+      inBatches(count, () => TaskGroup.run(body, { token: signal })),
+    );
+    expect(most).toBe(1);
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
+    expect(grown).toBeLessThan(MEGABYTE);
+  });
+
+  it("keeps nothing of 20,000 groups that failed, were cancelled or timed out", async () => {
+    const { signal } = new AbortController();
+    const fail = (): Promise<never> => Promise.reject(new Error("failed"));
+    const grown = await growth(20_000, (count) =>
+      inBatches(count / 2, () =>
+        Promise.allSettled([
+          TaskGroup.run(
+            async (group) => {
+              group.spawn(fail);
+              group.spawn((token) => sleep(60_000, token));
+              await sleep(60_000, group.token);
+            },
+            { token: signal, timeout: 60_000 },
+          ),
+          TaskGroup.run((group) => sleep(Infinity, group.token), { token: signal, timeout: 1 }),
+        ]),
+      ),
+    );
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
+    expect(grown).toBeLessThan(MEGABYTE);
+  });
+});
+
+describe("one long-lived group", { timeout: 60_000 }, () => {
+  it("keeps nothing of 300,000 short tasks that waited for a slot", async () => {
+    const { token } = new CancellationSource();
+    const group = new TaskGroup({ concurrency: 10, token });
+    const grown = await growth(300_000, async (count) => {
+      for (let n = 0; n < count; n++) {
+        group.spawn(async () => n);
+        if (n % BATCH === 0) await macrotask();
+      }
+      await macrotask();
+    });
+    expect(group.size).toBe(0);
+    await group.join();
+    expect(grown).toBeLessThan(MEGABYTE);
+  });
+
+  it("keeps nothing of 100,000 pending tasks that were cancelled alone", async () => {
+    const group = new TaskGroup({ concurrency: 1 });
+    const blocked = new Deferred();
+    group.spawn(() => blocked.promise);
+    const never = vi.fn();
+    const grown = await growth(100_000, async (count) => {
+      for (let n = 0; n < count; n += BATCH) {
+        const tasks = Array.from({ length: BATCH }, () => group.spawn(never));
+        for (const task of tasks) task.cancel();
+        await flushMicrotasks(4);
+      }
+    });
+    expect(group.size).toBe(1);
+    blocked.resolve();
+    await group.join();
+    expect(never).not.toHaveBeenCalled();
+    expect(grown).toBeLessThan(MEGABYTE);
+  });
+});
+
+describe("map", { timeout: 60_000 }, () => {
+  it("keeps nothing of 200,000 items while it goes on", async () => {
+    const { token } = new CancellationSource();
+    let grown = Infinity;
+    // Results are wanted; what is measured is what comes on top of them.
+    function* items(): Generator<number> {
+      for (let n = 0; n < 220_000; n++) yield n;
+    }
+    let before = 0;
+    await TaskGroup.map(
+      items(),
+      async (n) => {
+        if (n === 20_000) before = await heapUsed();
+        if (n === 219_999) grown = (await heapUsed()) - before;
+      },
+      { token, concurrency: 1 },
+    );
+    // An array of so many `undefined`s takes 8 bytes each, and grows by half.
+    expect(grown).toBeLessThan(MEGABYTE + 220_000 * 8 * 1.5);
+  });
+});
+
+/** Objects that should be collected, by name; those that are not are shown. */
+type Watched = Record<string, WeakRef<object>>;
+
+async function survivors(watched: Watched): Promise<string[]> {
+  await collectGarbage();
+  return Object.entries(watched).flatMap(([name, ref]) => (ref.deref() === undefined ? [] : [name]));
+}
+
+describe("the error of a finished group", () => {
+  async function fail(): Promise<{ error: TaskGroupError; failure: Error; watched: Watched }> {
+    const failure = new Error("failed");
+    const captured = { large: new Array<number>(100).fill(0) };
+    const watched: Watched = { captured: new WeakRef(captured) };
+    const body = async (group: TaskGroup): Promise<void> => {
+      const fn = (): Promise<never> => Promise.reject(failure);
+      const sibling = group.spawn((token) => sleep(60_000, token).finally(() => captured));
+      group.spawn(fn, { name: "first" });
+      Object.assign(watched, {
+        group: new WeakRef(group),
+        token: new WeakRef(group.token),
+        function: new WeakRef(fn),
+        sibling: new WeakRef(sibling),
+      });
+      await sleep(60_000, group.token).finally(() => captured);
+    };
+    watched["body"] = new WeakRef(body);
+    const error: unknown = await TaskGroup.run(body, { name: "ingest" }).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(TaskGroupError);
+    return { error: error as TaskGroupError, failure, watched };
+  }
+
+  it("keeps the failed tasks, and neither the group nor its body nor the siblings", async () => {
+    const { error, failure, watched } = await fail();
+    expect(await survivors(watched)).toEqual([]);
+    expect(error.errors).toEqual([failure]);
+    expect(error.tasks.map((task) => task?.name)).toEqual(["first"]);
+  });
+
+  it("is not kept by the process: nor are its failures", async () => {
+    async function forget(): Promise<Watched> {
+      const { error, failure, watched } = await fail();
+      return { ...watched, error: new WeakRef(error), failure: new WeakRef(failure) };
+    }
+    expect(await survivors(await forget())).toEqual([]);
+  });
+
+  it("keeps nothing of a group that has timed out", async () => {
+    async function run(): Promise<{ error: unknown; watched: Watched }> {
+      const watched: Watched = {};
+      const body = async (group: TaskGroup): Promise<void> => {
+        watched["group"] = new WeakRef(group);
+        await sleep(60_000, group.token);
+      };
+      watched["body"] = new WeakRef(body);
+      const error: unknown = await TaskGroup.run(body, { timeout: 1 }).catch((reason: unknown) => reason);
+      return { error, watched };
+    }
+    const { error, watched } = await run();
+    expect(await survivors(watched)).toEqual([]);
+    expect(error).toMatchObject({ name: "TimeoutError", timeout: 1 });
+  });
+
+  it("keeps nothing of a nested group", async () => {
+    async function run(): Promise<{ error: unknown; watched: Watched }> {
+      const watched: Watched = {};
+      const error: unknown = await TaskGroup.run((outer) => {
+        watched["outer"] = new WeakRef(outer);
+        outer.spawn(() =>
+          TaskGroup.run((inner) => {
+            watched["inner"] = new WeakRef(inner);
+            inner.spawn(() => Promise.reject(new Error("failed")));
+          }),
+        );
+      }).catch((reason: unknown) => reason);
+      return { error, watched };
+    }
+    const { error, watched } = await run();
+    expect(await survivors(watched)).toEqual([]);
+    expect((error as TaskGroupError).leaves()).toMatchObject([{ message: "failed" }]);
+  });
+});
+
+describe("a finished group", () => {
+  it("is released by the token that it followed, and by a task of it that is kept", async () => {
+    const { token } = new CancellationSource();
+    async function run(): Promise<{ kept: Task<number>; watched: Watched }> {
+      const watched: Watched = {};
+      const kept = await TaskGroup.run(
+        (group) => {
+          watched["group"] = new WeakRef(group);
+          // In an object: a task that is returned would be awaited.
+          return { task: group.spawn(async () => 1) };
+        },
+        { token, concurrency: 2 },
+      );
+      return { kept: kept.task, watched };
+    }
+    const { kept, watched } = await run();
+    expect(await survivors(watched)).toEqual([]);
+    expect(kept.result()).toBe(1);
+  });
+});
+
+describe("a group that was dropped", () => {
+  afterEach(() => {
+    setDebug(false);
+    vi.restoreAllMocks();
+  });
+
+  /** Opens a group in a frame of its own, forgets it, and returns the warnings that came of it. */
+  async function warningsOf(use: (group: TaskGroup) => unknown): Promise<string[]> {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    async function drop(): Promise<void> {
+      await use(new TaskGroup({ name: "ingest" }));
+      await macrotask();
+    }
+    await drop();
+    await collectGarbage();
+    await collectGarbage();
+    return warn.mock.calls.map(([text]) => String(text));
+  }
+
+  it("is named in one warning, and what it has collected is told to the process-wide handler (L2)", async () => {
+    using reports = captureReports();
+    const failures = [new Error("one"), new Error("two")];
+    const warnings = await warningsOf((group) => {
+      for (const failure of failures) group.spawn(() => Promise.reject(failure));
+    });
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain('TaskGroup "ingest"');
+    expect(reports).toHaveLength(1);
+    expect((reports[0]?.error as TaskGroupError).errors).toEqual(failures);
+  });
+
+  it("is named with the place where it was created while debugging", async () => {
+    setDebug(true);
+    const warnings = await warningsOf((group) => group.spawn(async () => undefined));
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain("leaks.test");
+  });
+
+  it.each<[string, (group: TaskGroup) => unknown]>([
+    ["joined", (group) => group.join()],
+    ["stopped", (group) => group.stop()],
+    ["disposed of", (group) => group[Symbol.asyncDispose]()],
+  ])("is not named when it was %s, and has told its failures there", async (_, end) => {
+    using reports = captureReports();
+    const failure = new Error("failed");
+    let told: unknown;
+    const warnings = await warningsOf(async (group) => {
+      group.spawn(() => Promise.reject(failure));
+      await Promise.resolve(end(group)).catch((error: unknown) => {
+        told = error;
+      });
+    });
+    expect(warnings).toEqual([]);
+    expect(reports).toEqual([]);
+    expect((told as TaskGroupError).errors).toEqual([failure]);
+  });
+
+  it("is not named when it got no task, or was used through run", async () => {
+    expect(await warningsOf((group) => group.cancel())).toEqual([]);
+    const used = await warningsOf(() =>
+      TaskGroup.run((group) => {
+        group.spawn(async () => undefined);
+      }),
+    );
+    expect(used).toEqual([]);
+  });
+
+  it("has a fatal error told to the process-wide handler, next to the others (L2)", async () => {
+    using reports = captureReports();
+    const fatal = new FatalError("the end");
+    const failure = new Error("failed");
+    await warningsOf((group) => {
+      group.spawn(() => Promise.reject(failure));
+      group.spawn(() => Promise.reject(fatal));
+    });
+    const told = reports.flatMap(({ error }) => (error instanceof TaskGroupError ? error.errors : [error]));
+    expect(new Set(told)).toEqual(new Set([fatal, failure]));
+    expect(told).toHaveLength(2);
+  });
+
+  it("has told to it what failed after a stop that ran out of time, when nobody joins again (L2)", async () => {
+    using reports = captureReports();
+    const failure = new Error("failed");
+    const blocked = new Deferred();
+    await warningsOf(async (group) => {
+      group.spawn(() => blocked.promise);
+      await group.stop({ timeout: 1 }).catch(() => undefined);
+      blocked.reject(failure);
+    });
+    const told = reports.flatMap(({ error }) => (error instanceof TaskGroupError ? error.errors : [error]));
+    expect(told).toEqual([failure]);
+  });
+});
