@@ -15,7 +15,7 @@ const streams = [
     name: "TaskScope",
     batch: async (fn: () => Promise<void>) => {
       for (let index = 0; index < BATCH; index++) scope.spawn(fn);
-      while (scope.size > 0) await undefined;
+      while (scope.size > 0) await Promise.resolve();
     },
   },
   {
@@ -30,7 +30,7 @@ await checkEqual(streams, async ({ batch }) => {
   let ended = 0;
   await batch(async () => {
     begun++;
-    await undefined;
+    await Promise.resolve();
     ended++;
   });
   return [begun, ended];

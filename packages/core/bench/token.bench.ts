@@ -1,22 +1,21 @@
 /** Child tokens and callbacks that come and go on a long-lived token, against abort controllers on a long-lived signal. */
 import { setMaxListeners } from "node:events";
 import { CancellationSource } from "@scope/core";
-import { checkEqual, table, time, type Work } from "../../test-utils/src/bench.ts";
-
-const TIMES = 100_000;
+import { checkEqual, table, time } from "../../test-utils/src/bench.ts";
 
 interface Parent {
   /** Makes a child, and detaches it again. */
   child(): void;
   /** Registers a callback, and unregisters it. */
   callback(): void;
-  /** A callback that stays. */
+  /** Makes a child with a callback, and keeps it. */
   keep(callback: () => void): void;
   cancel(): void;
 }
 
 function ours(): Parent {
-  const { token, cancel } = boundSource();
+  const source = new CancellationSource();
+  const { token } = source;
   return {
     child: () => {
       token.child()[Symbol.dispose]();
@@ -24,29 +23,31 @@ function ours(): Parent {
     callback: () => {
       token.onCancel(() => {})();
     },
-    keep: (callback) => void token.child().token.onCancel(callback),
-    cancel,
+    keep: (callback) => {
+      token.child().token.onCancel(callback);
+    },
+    cancel: () => {
+      source.cancel();
+    },
   };
-}
-
-function boundSource() {
-  const source = new CancellationSource();
-  return { token: source.token, cancel: () => source.cancel() };
 }
 
 function platform(): Parent {
   const parent = new AbortController();
   const { signal } = parent;
   setMaxListeners(0, signal);
-  const follow = (): [AbortController, () => void] => {
+  const follow = (): [child: AbortSignal, abort: () => void] => {
     const controller = new AbortController();
-    const abort = (): void => controller.abort(signal.reason);
+    const abort = (): void => {
+      controller.abort(signal.reason);
+    };
     signal.addEventListener("abort", abort, { once: true });
-    return [controller, abort];
+    return [controller.signal, abort];
   };
   return {
     child: () => {
-      signal.removeEventListener("abort", follow()[1]);
+      const [, abort] = follow();
+      signal.removeEventListener("abort", abort);
     },
     callback: () => {
       const callback = (): void => {};
@@ -54,7 +55,8 @@ function platform(): Parent {
       signal.removeEventListener("abort", callback);
     },
     keep: (callback) => {
-      follow()[0].signal.addEventListener("abort", callback, { once: true });
+      const [child] = follow();
+      child.addEventListener("abort", callback, { once: true });
     },
     cancel: () => {
       parent.abort();
@@ -62,17 +64,19 @@ function platform(): Parent {
   };
 }
 
-// The same children hear of it, and none of those that were detached.
+// Those that stay are told of it, and nobody else.
 await checkEqual(
   [
     { name: "CancellationToken", make: ours },
     { name: "AbortSignal", make: platform },
   ],
-  ({ make }) => {
+  async ({ make }) => {
     const parent = make();
     let told = 0;
     for (let index = 0; index < 10; index++) {
-      parent.keep(() => told++);
+      parent.keep(() => {
+        told++;
+      });
       parent.child();
       parent.callback();
     }
@@ -87,36 +91,38 @@ function among(make: () => Parent, siblings: number): Parent {
   return parent;
 }
 
-// A signal looks at all its listeners whenever one is added: more of them would take minutes.
+/** A signal looks at all its listeners whenever one comes or goes: with as many as ours has, it would take minutes. */
 const FEW = 1_000;
 const MANY = 100_000;
-const parents = [
-  ["CancellationToken, alone", among(ours, 0), TIMES],
-  [`among ${MANY.toLocaleString("en")} siblings`, among(ours, MANY), TIMES],
-  ["AbortController and listener, alone", among(platform, 0), TIMES / 10],
-  [`among ${FEW.toLocaleString("en")} siblings`, among(platform, FEW), TIMES / 100],
-] as const;
+const rows = [
+  { name: "CancellationToken, alone", parent: among(ours, 0), times: 100_000 },
+  { name: `among ${MANY.toLocaleString("en")} siblings`, parent: among(ours, MANY), times: 100_000 },
+  { name: "AbortController with listener, alone", parent: among(platform, 0), times: 10_000 },
+  { name: `among ${FEW.toLocaleString("en")} siblings`, parent: among(platform, FEW), times: 1_000 },
+];
 
-function repeat(what: "child" | "callback"): Work[] {
-  return parents.map(([name, parent, times]) => ({
+/** Nanoseconds of processor time for one, by row. */
+async function measure(what: "child" | "callback"): Promise<number[]> {
+  const works = rows.map(({ name, parent, times }) => ({
     name,
     run: () => {
       for (let index = 0; index < times; index++) parent[what]();
     },
   }));
+  const spans = await time(works, { samples: 3 });
+  return spans.map(({ cpu }, row) => cpu / rows[row]!.times);
 }
 
-const children = await time(repeat("child"), { samples: 3 });
-const callbacks = await time(repeat("callback"), { samples: 3 });
-const each = (span: number, row: number): string => (span / parents[row]![2]).toFixed(0);
+const children = await measure("child");
+const callbacks = await measure("callback");
 table(
-  "Nanoseconds of processor time, and of our time alone",
-  ["", "child and dispose", "ratio", "callback and back", "ratio"],
-  parents.map(([name], row) => [
+  "Coming and going, nanoseconds of processor time",
+  ["", "child() and dispose", "ratio", "onCancel() and back", "ratio"],
+  rows.map(({ name }, row) => [
     name,
-    each(children[row]!.cpu, row),
-    (Number(each(children[row]!.cpu, row)) / Number(each(children[0]!.cpu, 0))).toFixed(1),
-    each(callbacks[row]!.cpu, row),
-    (Number(each(callbacks[row]!.cpu, row)) / Number(each(callbacks[0]!.cpu, 0))).toFixed(1),
+    ...[children, callbacks].flatMap((spans) => [
+      spans[row]!.toFixed(0),
+      (spans[row]! / spans[0]!).toFixed(1),
+    ]),
   ]),
 );

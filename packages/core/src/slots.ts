@@ -78,7 +78,6 @@ export class Slots {
     else before.after = after;
     if (after === undefined) this.#last = before;
     else after.before = before;
-    place.before = place.after = undefined;
     place.state = state;
     this.waiting--;
     place.go();

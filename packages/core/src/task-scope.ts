@@ -119,7 +119,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   readonly #isFatal: (error: unknown) => boolean;
   readonly #onTaskDone: ((task: Task<unknown>) => void) | undefined;
   readonly #policy: ScopePolicy;
-  readonly #outer: CancellationToken;
+  /** @internal */ readonly _outer: CancellationToken;
   readonly #slots: Slots | undefined;
   #name: string | undefined;
   #size = 0;
@@ -160,7 +160,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     if (onTaskDone !== undefined) checkFunction("onTaskDone", onTaskDone);
     const outer = toToken("token", token);
     this.#policy = policy;
-    this.#outer = outer;
+    this._outer = outer;
     this.#name = name;
     this.#onError = onError;
     this.#isFatal = isFatal;
@@ -224,7 +224,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     const name = options?.name;
     checkName(name);
     if (this.#phase === "closed") {
-      throw new InvalidStateError(`${this.#label} is closed: open another to spawn in`);
+      throw new InvalidStateError(`${this.#label} is closed: open another`);
     }
     if (this.token._error !== undefined) {
       throw new InvalidStateError(`${this.#label} is shutting down: check cancelRequested before spawning`);
@@ -269,7 +269,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
         // What `join` or `stop` threw, or listed, while the body ran has been told; otherwise the body fails like a child.
         const told = this.#told?.error;
         interrupted =
-          isOwnCancellation(this.token, error) ||
+          isOwnCancellation(this.token, error, this._outer) ||
           (this.#told !== undefined && (told === error || isListed(error, told)));
         if (!interrupted) this.#failed(error, undefined);
       }
@@ -430,7 +430,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     }
     if (ending !== undefined) return ending;
     if (this._expired !== undefined) return { rank: 2, error: this._expired };
-    const outer = this.#outer.error;
+    const outer = this._outer.error;
     return outer === undefined ? undefined : { rank: 3, error: outer };
   }
 

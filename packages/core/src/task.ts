@@ -30,6 +30,7 @@ import type { TaskFunction, TaskStatus } from "./types.ts";
 
 /** @internal Whom a task tells of its end; the owner tells the task's audience in turn (K2). */
 export interface TaskOwner {
+  readonly _outer: CancellationToken;
   _ended(task: Task<unknown>, audience: Audience | undefined): void;
 }
 
@@ -205,16 +206,24 @@ function succeed(task: Task<unknown>, value: unknown): void {
 }
 
 function fail(task: Task<unknown>, error: unknown): void {
-  if (isOwnCancellation(task.token, error)) finish(task, "cancelled", task.token._error);
-  else finish(task, "failed", error);
+  if (isOwnCancellation(task.token, error, (task._state as TaskOwner)._outer)) {
+    finish(task, "cancelled", task.token._error);
+  } else finish(task, "failed", error);
 }
 
-/** Whose cancellation (L4): one's own token was cancelled, and that is what came out. */
-export function isOwnCancellation(token: CancellationToken, error: unknown): boolean {
-  const cancelled = token._error;
+/**
+ * Whose cancellation (L4): one's own token was cancelled, and that is what came out; or the reason of the abort signal
+ * that the owner follows, which code that was handed the signal itself rejects with.
+ */
+export function isOwnCancellation(
+  token: CancellationToken,
+  error: unknown,
+  outer: CancellationToken,
+): boolean {
+  const isReason = (cancelled: CancelledError | undefined): boolean =>
+    cancelled?.source === "signal" && cancelled.reason === error;
   return (
-    cancelled !== undefined &&
-    (isCancellation(error) || (cancelled.source === "signal" && error === cancelled.reason))
+    token._error !== undefined && (isCancellation(error) || isReason(token._error) || isReason(outer.error))
   );
 }
 

@@ -642,6 +642,22 @@ describe("CancellationToken", () => {
       await expect(token.race(thenable)).resolves.toBe(7);
     });
 
+    it("asks a thenable once, and rejects with what its then throws", async () => {
+      const { token } = new CancellationSource();
+      const then = vi.fn((resolve: (value: number) => void) => {
+        resolve(7);
+      });
+      await expect(token.race({ then } as unknown as PromiseLike<number>)).resolves.toBe(7);
+      expect(then).toHaveBeenCalledTimes(1);
+      const failure = new Error("failure");
+      const broken = {
+        then(): never {
+          throw failure;
+        },
+      };
+      await expect(token.race(broken)).rejects.toBe(failure);
+    });
+
     it("leaves no registration behind, whoever wins", async () => {
       const controller = new AbortController();
       const token = CancellationToken.from(controller.signal);

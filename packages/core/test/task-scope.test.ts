@@ -1296,6 +1296,33 @@ describe("TaskScope", () => {
       ]);
     });
 
+    it("is told to the end before a join that begins meanwhile may close the scope", async () => {
+      const log = new EventLog();
+      let join: Promise<void> | undefined;
+      const scope: TaskScope = new TaskScope({
+        onTaskDone: ({ name }) => {
+          log.add(`onTaskDone ${name}`);
+          join ??= scope.join().then(log.note("joined"));
+        },
+        onError: () => {
+          scope.spawn(log.note("spawned by onError"), { name: "second" });
+        },
+      });
+      const first = scope.spawn(() => Promise.reject(new Error("boom")), { name: "first" });
+      first.onDone(() => {
+        log.add(`onDone first, ${scope.state}`);
+      });
+      await flushMicrotasks();
+      await join;
+      expect(log.events).toEqual([
+        "onTaskDone first",
+        "spawned by onError",
+        "onDone first, closing",
+        "onTaskDone second",
+        "joined",
+      ]);
+    });
+
     it("is told for tasks in the order in which they ended", async () => {
       const log = new EventLog();
       const scope = new TaskScope({ onTaskDone: ({ name }) => log.add(name) });
@@ -1478,6 +1505,24 @@ describe("TaskScope", () => {
       outer.cancel("outer");
       expect(await settled).toBe(outer.token.error);
       expect(reports).toHaveLength(0);
+    });
+
+    it("ends by priority (L5) in what interrupts the body after a join has been told something less", async () => {
+      vi.useFakeTimers();
+      const outer = new CancellationSource();
+      outer.cancel("outer");
+      let joined: unknown;
+      const run = TaskScope.run(
+        async (scope) => {
+          joined = await rejection(scope.join());
+          await waits(scope.token);
+        },
+        { token: outer.token, shield: true, timeout: 100 },
+      );
+      const settled = rejection(run);
+      await vi.advanceTimersByTimeAsync(100);
+      expect(joined).toBe(outer.token.error);
+      expect(await settled).toBeInstanceOf(TimeoutError);
     });
 
     it("adopts a thenable that the body returns", async () => {

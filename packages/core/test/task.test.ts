@@ -796,6 +796,22 @@ describe("Task", () => {
   });
 
   describe("whose cancellation (L4)", () => {
+    it("counts the followed signal's reason as one, though something else cancelled the scope first", async () => {
+      const controller = new AbortController();
+      const reason = new RangeError("the user left");
+      const scope = new TaskScope({ token: controller.signal });
+      const task = scope.spawn(async () => {
+        const { promise, reject } = new Deferred();
+        controller.signal.addEventListener("abort", () => reject(controller.signal.reason));
+        await promise;
+      });
+      scope.cancel("earlier");
+      controller.abort(reason);
+      await scope.stop();
+      expect(task.status).toBe("cancelled");
+      expect(task.error).toMatchObject({ reason: "earlier" });
+    });
+
     const foreign = new CancelledError("somebody else's");
     const abort = new DOMException("aborted", "AbortError");
     const ordinary = new Error("ordinary");

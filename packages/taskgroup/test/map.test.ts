@@ -673,6 +673,46 @@ describe("TaskGroup.map", () => {
       expect(log.events).toEqual(["cleaned up", "rejected"]);
     });
 
+    it("and knows the token as well, and ends by itself, is not returned on top of that", async () => {
+      using reports = captureReports();
+      for (const answer of ["end", "fail"] as const) {
+        const outer = new CancellationSource();
+        const feed = new Feed();
+        outer.token.onCancel((error) => {
+          if (answer === "end") feed.end();
+          else feed.fail(error);
+        });
+        const settled = rejection(TaskGroup.map(feed, (item) => item, { token: outer.token }));
+        await flushMicrotasks();
+        outer.cancel();
+        expect(await settled).toBe(outer.token.error);
+        await flushMicrotasks();
+        expect(feed.log.events).toEqual(["next"]);
+      }
+      expect(reports).toHaveLength(0);
+    });
+
+    it("for ever, and can be returned in a few turns, is returned before map rejects", async () => {
+      const log = new EventLog();
+      const outer = new CancellationSource();
+      const iterable: AsyncIterable<number> = {
+        [Symbol.asyncIterator]: () => ({
+          next: () => new Promise(() => undefined),
+          return: async () => {
+            for (let turn = 0; turn < 3; turn++) await Promise.resolve();
+            log.add("returned");
+            return { done: true, value: undefined };
+          },
+        }),
+      };
+      const mapped = TaskGroup.map(iterable, (item) => item, { token: outer.token });
+      mapped.catch(log.note("rejected"));
+      await flushMicrotasks();
+      outer.cancel();
+      await rejection(mapped);
+      expect(log.events).toEqual(["returned", "rejected"]);
+    });
+
     it("and fails after it was left is reported to the process-wide handler (L2)", async () => {
       using reports = captureReports();
       const outer = new CancellationSource();

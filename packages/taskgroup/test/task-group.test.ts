@@ -615,6 +615,21 @@ describe("TaskGroup", () => {
       expect(error).toBe(joined);
     });
 
+    it("by the body that then fails with one of the errors told: run rejects with the group's error, and lists it once (L2)", async () => {
+      using reports = captureReports();
+      let joined: unknown;
+      const error = await groupError(
+        TaskGroup.run(async (group) => {
+          const task = group.spawn(() => Promise.reject(boom));
+          joined = await rejection(group.join());
+          await task;
+        }),
+      );
+      expect(error).toBe(joined);
+      expect(error.errors).toEqual([boom]);
+      expect(reports).toHaveLength(0);
+    });
+
     it("by the body hand it the error, which it may handle: then run gives its value", async () => {
       await expect(
         TaskGroup.run(async (group) => {
