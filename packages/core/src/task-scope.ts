@@ -252,7 +252,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
    * Runs a body in this scope, which it then closes; {@link TaskScope.run} with a scope that was made before, for owners
    * built on top.
    *
-   * @throws InvalidStateError (as a rejection) if a body was run here before, or the scope is closing.
+   * @throws InvalidStateError (as a rejection) if a body was run here before, or somebody has begun to wait.
    */
   async run<R>(body: (scope: this) => R | PromiseLike<R>): Promise<R> {
     checkFunction("body", body);

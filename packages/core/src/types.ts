@@ -87,7 +87,8 @@ export interface TaskScopeOptions extends ScopeOptions {
  * What makes an owner that is built on a scope a different kind of owner. `TaskGroup` is one of these and a few
  * delegating methods.
  *
- * A policy must not refer to its scope: it outlives a scope that was dropped, to report what that had collected.
+ * A policy must not throw, nor refer to its scope: it outlives a scope that was dropped, to report what that had
+ * collected.
  */
 export interface ScopePolicy {
   /** The owner's class name, for messages: "TaskGroup". */
