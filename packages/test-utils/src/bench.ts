@@ -65,7 +65,7 @@ async function timeOnce<P>(work: Work<P>, samples: number, afterGc: boolean): Pr
   } as unknown as () => Generator<() => unknown, void, undefined>;
   const { p50 } = await measure(benchmark, {
     now,
-    gc: afterGc ? gc! : false,
+    gc: afterGc && collect,
     min_samples: samples,
     max_samples: samples,
     min_cpu_time: 0,
@@ -74,6 +74,10 @@ async function timeOnce<P>(work: Work<P>, samples: number, afterGc: boolean): Pr
   });
   const spans = walls.flatMap((end, index) => (index % 2 === 1 ? end - walls[index - 1]! : []));
   return { cpu: p50, wall: median(spans) };
+}
+
+function collect(): void {
+  void gc!();
 }
 
 function median(values: number[]): number {

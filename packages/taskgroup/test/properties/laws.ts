@@ -1,6 +1,7 @@
 /** What must hold of a finished run: every outcome is derived anew from what happened, and compared. */
 import { FatalError, TaskGroupError, TimeoutError } from "@scope/core";
 import type { CancelledError, Task } from "@scope/core";
+import { isCancellationOf } from "./world.ts";
 import type { End, OwnerRecord, Wait, World } from "./world.ts";
 
 /** A failure and whose it is; `undefined`: the body's. */
@@ -369,19 +370,14 @@ class OwnerLaws {
     if (body?.ok !== false || body.cancelled || firstError === undefined) return false;
     if (firstError.seq < body.seq || firstError.turn > body.turn) return false;
     const { error } = body;
-    const looksSo = error instanceof Error && error.name === "AbortError";
+    if (!isCancellationOf(this.#owner, firstError.error, error)) return false;
     const { source, reason } = firstError.error;
-    if (!looksSo) return false;
+    const isReason = (other: unknown): boolean =>
+      other === reason || (other instanceof Error && other.message === reason);
     // Its own failure is what cancelled its owner; unless a task's was, which says the same.
-    const byItself =
-      source === "sibling" &&
-      !this.#isInherited(firstError.error) &&
-      (reason === error || reason === error.message);
+    const byItself = source === "sibling" && !this.#isInherited(firstError.error) && isReason(error);
     const byTask = this.#failed.some(
-      (failed) =>
-        failed.task !== undefined &&
-        failed.turn === body.turn &&
-        (failed.error as Error | undefined)?.message === reason,
+      (failed) => failed.task !== undefined && failed.turn === body.turn && isReason(failed.error),
     );
     return !byItself || byTask;
   }

@@ -115,11 +115,19 @@ export function isRun({ spec: { form } }: OwnerRecord): boolean {
   return form === "run" || form === "moveOnAfter" || form === "failAfter";
 }
 
-/** What counts as a cancellation where `token` was cancelled with `cancelled` (L4), by the contract's words. */
-function isCancellationOf(cancelled: CancelledError | undefined, error: unknown): boolean {
+/**
+ * What counts as a cancellation of somebody of `owner` whose token was cancelled with `cancelled` (L4), by the contract's
+ * words: an abort, or the reason of the signal that is followed, as it is.
+ */
+export function isCancellationOf(
+  owner: OwnerRecord,
+  cancelled: CancelledError | undefined,
+  error: unknown,
+): boolean {
   if (cancelled === undefined) return false;
   if (error instanceof Error && error.name === "AbortError") return true;
-  return cancelled.source === "signal" && error === cancelled.reason;
+  const causes = [cancelled, owner.outer?.error];
+  return causes.some((cause) => cause?.source === "signal" && cause.reason === error);
 }
 
 // The real one: the clock of a run is the test's.
@@ -423,7 +431,7 @@ export class World {
         ...end,
         seq: ++this.#seq,
         turn: this.#turn,
-        cancelled: !end.ok && isCancellationOf(handle.token.error, end.error),
+        cancelled: !end.ok && isCancellationOf(owner, handle.token.error, end.error),
         outer: owner.outer?.cancelRequested ?? false,
         closed: handle.state === "closed",
       };
@@ -648,7 +656,7 @@ export class World {
     this.#enlist(record, token);
     const actor: Actor = { owner, token, task: record };
     const settle = (end: End): void => {
-      record.settled = { ...end, cancelled: !end.ok && isCancellationOf(token.error, end.error) };
+      record.settled = { ...end, cancelled: !end.ok && isCancellationOf(owner, token.error, end.error) };
       this.#note(`${name} ${show(end)}`);
     };
     const perform = (): Promise<unknown> => this.#perform(actor, spec.steps, spec.reaction, name);
@@ -717,7 +725,7 @@ export class World {
 
   /** L4. */
   #whose(record: TaskRecord, task: Task<unknown>): void {
-    const { name, settled } = record;
+    const { name, owner, settled } = record;
     const { status, token } = task;
     if (!record.called) {
       this.check(
@@ -730,7 +738,7 @@ export class World {
     } else if (settled.ok) this.check(status === "succeeded", `L4: ${name} returned and is ${status}`);
     else {
       // Asked between the rejection and its arrival, it may be taken either way.
-      const may = isCancellationOf(token.error, settled.error);
+      const may = isCancellationOf(owner, token.error, settled.error);
       const fits = status === "cancelled" ? may : status === "failed" && !settled.cancelled;
       this.check(fits, `L4: ${name} rejected with ${String(settled.error)} and is ${status}`);
       if (status === "failed") this.check(task.error === settled.error, `${name} has another error`);
@@ -749,7 +757,7 @@ export class World {
       }
       return value;
     } catch (error) {
-      if (!isCancellationOf(actor.token.error, error)) throw error;
+      if (!isCancellationOf(actor.owner, actor.token.error, error)) throw error;
       return await this.#react(actor, reaction, error, value);
     }
   }
