@@ -2,7 +2,9 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { root } from "./lib.mjs";
+import { pathToFileURL } from "node:url";
+import { build } from "esbuild";
+import { root, temporaryFolder } from "./lib.mjs";
 
 const args = process.argv.slice(2).filter((arg) => arg !== "--");
 const flags = args.filter((arg) => arg.startsWith("-"));
@@ -21,9 +23,28 @@ if (files.length === 0) {
   process.exit(2);
 }
 
-const node = ["--expose-gc", "--conditions=@scope/source", "--import", "tsx"];
+// Bundled from the sources, as the packages are for publishing: tsx would have every inner function keep its name,
+// by a call each time one is made, and a benchmark would measure little else.
+const folder = temporaryFolder("bench");
 for (const file of files) {
   console.log(`\n${file}`);
-  const { status } = spawnSync(process.execPath, [...node, file, ...flags], { cwd: root, stdio: "inherit" });
+  const source = path.join(root, file);
+  const outfile = path.join(folder, `${path.basename(file, ".ts")}.mjs`);
+  await build({
+    entryPoints: [source],
+    outfile,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "es2022",
+    conditions: ["@scope/source"],
+    external: ["bun:*"],
+    define: { "import.meta.url": JSON.stringify(pathToFileURL(source).href) },
+    sourcemap: "inline",
+  });
+  const { status } = spawnSync(process.execPath, ["--expose-gc", "--enable-source-maps", outfile, ...flags], {
+    cwd: root,
+    stdio: "inherit",
+  });
   if (status !== 0) process.exitCode = 1;
 }

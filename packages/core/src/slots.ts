@@ -8,7 +8,8 @@
  *   that called `spawn` (L10): a promise reaction registered there carries it, with no help of the runtime.
  * - S4. Who is cancelled by the time it begins is never called; a slot it had goes to the next in line.
  */
-import { type Task, audienceOf, finish, start } from "./task.ts";
+import { Token, unregister } from "./cancellation-token.ts";
+import { type Task, finish, start } from "./task.ts";
 import { noop } from "./timer.ts";
 import type { TaskFunction } from "./types.ts";
 
@@ -43,15 +44,17 @@ export class Slots {
     else this.#last.after = place;
     this.#last = place;
     this.waiting++;
-    audienceOf(task).pending = true;
-    const forget = task.token.onCancel(() => {
+    const owner = task._state;
+    task._state = "pending";
+    const leaf = new Token(task.token);
+    leaf._bridge = () => {
       if (place.state === "waiting") this.#depart(place, "withdrawn");
-    });
-    void new Promise<void>((resolve) => {
+    };
+    task._end = new Promise<void>((resolve) => {
       place.go = resolve;
     }).then(() => {
-      forget();
-      audienceOf(task).pending = false;
+      unregister(leaf);
+      task._state = owner;
       const { _error: error } = task.token;
       if (error === undefined) {
         start(task, fn);

@@ -37,7 +37,7 @@ import { creationSite } from "./debug.ts";
 import { CancelledError, FatalError, InvalidStateError, TimeoutError } from "./errors.ts";
 import { callSafely, reportTaskError } from "./report.ts";
 import { Slots } from "./slots.ts";
-import { type Audience, OwnedTask, type Task, isOwnCancellation, start, tell } from "./task.ts";
+import { type Listeners, OwnedTask, type Task, isOwnCancellation, start, tell } from "./task.ts";
 import { TaskGroupError } from "./task-group-error.ts";
 import { startTimer } from "./timer.ts";
 import type {
@@ -112,6 +112,12 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   }
 
   static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "TaskScope", readable);
+
+  /**
+   * @internal One that never goes: when a full collection finds no instance alive, V8 forgets what it has learnt about the
+   * class, and drops the code that it has optimised for it.
+   */
+  static readonly _kept: unknown = /* @__PURE__ */ new this();
 
   /** Cancelled with the scope; the parent of every task's token. */
   readonly token: CancellationToken;
@@ -324,14 +330,14 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   }
 
   /** @internal The end of a task; called from a microtask. The order is the one at the top of the file. */
-  _ended(task: Task<unknown>, audience: Audience | undefined): void {
+  _ended(task: Task<unknown>, listeners: Listeners | undefined): void {
     this.#size--;
     this.#telling = true;
     const failed = task._state === "failed";
     if (failed) this.#hasErrors = true;
     if (this.#onTaskDone !== undefined) callSafely(this.#onTaskDone, task, "onTaskDone", this);
     if (failed) this.#failed(task._outcome, task);
-    if (audience !== undefined) tell(task, audience);
+    if (listeners !== undefined) tell(task, listeners);
     this.#slots?.leave();
     this.#telling = false;
     if (this.#size === 0 && this.#waiters.length > 0) this.#close();

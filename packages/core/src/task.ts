@@ -15,41 +15,30 @@
  * - K1. `running` is entered inside `spawn`, or, after waiting for a slot, in the context of the code that called it
  *   (L10). Every other transition happens in a microtask of its own (L6).
  * - K2. The end of a task is told in one order: it leaves its owner's live set, the owner is told, then `onDone`
- *   callbacks, oldest first, then whoever awaits it.
+ *   callbacks, oldest first; and a microtask or more later, whoever awaits it.
  * - K3. A finished task refers to its outcome and nothing else: not to its owner, its function or its siblings.
- * - K4. The native promise of a task is made when somebody first awaits it, and is handled from birth, so that a
- *   failure never surfaces as an `unhandledRejection` (L2).
+ * - K4. `_end`, the promise of our reaction to the function's end, is never rejected. Whoever awaits the task gets a promise
+ *   of its own, made from that: so no failure surfaces as an `unhandledRejection` that the user did not make (L2).
  */
 import { checkFunction } from "./arguments.ts";
 import { brand, readable } from "./brand.ts";
 import { type CancellationToken, Token, cancelToken, unlink } from "./cancellation-token.ts";
 import { CancelledError, InvalidStateError, isCancellation } from "./errors.ts";
 import { callSafely } from "./report.ts";
-import { noop } from "./timer.ts";
 import type { TaskFunction, TaskStatus } from "./types.ts";
 
-/** @internal Whom a task tells of its end; the owner tells the task's audience in turn (K2). */
+/** @internal Whom a task tells of its end; the owner tells the listeners in turn (K2). */
 export interface TaskOwner {
   readonly _outer: CancellationToken;
-  _ended(task: Task<unknown>, audience: Audience | undefined): void;
+  _ended(task: Task<unknown>, listeners: Listeners | undefined): void;
 }
 
 type Ended = "succeeded" | "failed" | "cancelled";
 
-interface Listener {
-  readonly callback: (task: never) => void;
-}
+export type Listeners = Set<{ readonly callback: (task: never) => void }>;
 
-/** What only some live tasks need: who asked to be told, and whether it waits for a slot. */
-export class Audience {
-  listeners: Set<Listener> | undefined = undefined;
-  promise: Promise<unknown> | undefined = undefined;
-  resolve: (value: unknown) => void = noop;
-  reject: (error: unknown) => void = noop;
-  pending = false;
-}
-
-let lastId = 0;
+/** The first number goes to the instance that the class keeps. */
+let lastId = -1;
 
 /**
  * One running function: its token, state, name and result. Made by `spawn`, never by `new`; it ends when the promise of
@@ -71,21 +60,29 @@ let lastId = 0;
 export class Task<T> implements Promise<T> {
   static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "Task", readable);
 
+  /**
+   * @internal One that never goes: when a full collection finds no instance alive, V8 forgets what it has learnt about the
+   * class, and drops the code that it has optimised for it.
+   */
+  static readonly _kept: unknown = /* @__PURE__ */ new (this as unknown as new () => object)();
+
   /** A number that no other task of this copy of the package has. */
   declare readonly id: number;
   /** The task's own token: cancelled by {@link cancel} or with its owner. */
   declare readonly token: CancellationToken;
   /** @internal */ declare _name: string | undefined;
-  /** @internal The value or the error; of a live task its audience. */
+  /** @internal The value or the error; of a live task its listeners. */
   declare _outcome: unknown;
-  /** @internal The owner, while the task lives; then how it ended. */
-  declare _state: TaskOwner | Ended;
+  /** @internal The owner, while the task runs; else its status. */
+  declare _state: TaskOwner | "pending" | Ended;
+  /** @internal Of a live task: fulfilled when it has ended, or, if it is pending, begun. Awaiters hang on it (K4). */
+  declare _end: Promise<unknown> | undefined;
 
   private constructor(owner: TaskOwner, parent: CancellationToken, name: string | undefined) {
     this.id = ++lastId;
     this.token = new Token(parent, this);
     this._name = name;
-    this._outcome = undefined;
+    this._outcome = this._end = undefined;
     this._state = owner;
   }
 
@@ -94,12 +91,11 @@ export class Task<T> implements Promise<T> {
   }
 
   get status(): TaskStatus {
-    if (typeof this._state === "string") return this._state;
-    return (this._outcome as Audience | undefined)?.pending === true ? "pending" : "running";
+    return typeof this._state === "string" ? this._state : "running";
   }
 
   get done(): boolean {
-    return typeof this._state === "string";
+    return typeof this._state === "string" && this._state !== "pending";
   }
 
   get cancelRequested(): boolean {
@@ -147,13 +143,13 @@ export class Task<T> implements Promise<T> {
    */
   onDone(callback: (task: Task<T>) => void): () => void {
     checkFunction("callback", callback);
-    const listener: Listener = { callback };
+    const listener = { callback };
     const { done } = this;
-    const listeners = done ? new Set<Listener>() : (audienceOf(this).listeners ??= new Set());
+    const listeners = (done ? new Set() : (this._outcome ??= new Set())) as Listeners;
     listeners.add(listener);
     if (done) {
       void Promise.resolve().then(() => {
-        call(this, listeners);
+        tell(this, listeners);
       });
     }
     return () => {
@@ -165,15 +161,15 @@ export class Task<T> implements Promise<T> {
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: any) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    return promiseOf(this).then(onFulfilled, onRejected);
+    return outcomeOf(this).then(onFulfilled, onRejected);
   }
 
   catch<B = never>(onRejected?: ((reason: any) => B | PromiseLike<B>) | null): Promise<T | B> {
-    return promiseOf(this).catch(onRejected);
+    return outcomeOf(this).catch(onRejected);
   }
 
   finally(onFinally?: (() => void) | null): Promise<T> {
-    return promiseOf(this).finally(onFinally);
+    return outcomeOf(this).finally(onFinally);
   }
 
   toString(): string {
@@ -197,18 +193,18 @@ export function start<T>(task: Task<T>, fn: TaskFunction<T>): void {
   } catch (error) {
     promise = Promise.reject(error);
   }
-  // Two shared functions, bound: two closures per task would cost half as much again.
-  void Promise.prototype.then.call(promise, succeed.bind(undefined, task), fail.bind(undefined, task));
+  // Two shared functions, bound by `this` alone: bound arguments or closures would cost more, memory above all.
+  task._end = Promise.prototype.then.call(promise, succeed.bind(task), fail.bind(task));
 }
 
-function succeed(task: Task<unknown>, value: unknown): void {
-  finish(task, "succeeded", value);
+function succeed(this: Task<unknown>, value: unknown): void {
+  finish(this, "succeeded", value);
 }
 
-function fail(task: Task<unknown>, error: unknown): void {
-  if (isOwnCancellation(task.token, error, (task._state as TaskOwner)._outer)) {
-    finish(task, "cancelled", task.token._error);
-  } else finish(task, "failed", error);
+function fail(this: Task<unknown>, error: unknown): void {
+  if (isOwnCancellation(this.token, error, (this._state as TaskOwner)._outer)) {
+    finish(this, "cancelled", this.token._error);
+  } else finish(this, "failed", error);
 }
 
 /**
@@ -230,41 +226,23 @@ export function isOwnCancellation(
 /** Ends a task (K2, K3). Called from a microtask only. */
 export function finish(task: Task<unknown>, state: Ended, outcome: unknown): void {
   const owner = task._state as TaskOwner;
-  const audience = task._outcome as Audience | undefined;
+  const listeners = task._outcome as Listeners | undefined;
   task._state = state;
   task._outcome = outcome;
+  task._end = undefined;
   task.token._task = undefined;
   unlink(task.token);
-  owner._ended(task, audience);
+  owner._ended(task, listeners);
 }
 
-/** Tells whoever asked to be told of this task. */
-export function tell(task: Task<unknown>, audience: Audience): void {
-  if (audience.listeners !== undefined) call(task, audience.listeners);
-  if (task._state === "succeeded") audience.resolve(task._outcome);
-  else audience.reject(task._outcome);
-}
-
-function call(task: Task<unknown>, listeners: Set<Listener>): void {
+/** Tells those who asked to be told of this task. */
+export function tell(task: Task<unknown>, listeners: Listeners): void {
   for (const { callback } of listeners) {
     callSafely(callback as (task: Task<unknown>) => void, task, "onDone", task);
   }
 }
 
-export function audienceOf(task: Task<unknown>): Audience {
-  const audience = (task._outcome as Audience | undefined) ?? new Audience();
-  task._outcome = audience;
-  return audience;
-}
-
-/** A native promise of a task (K4); every caller hangs a handler on it. */
-function promiseOf<T>(task: Task<T>): Promise<T> {
-  if (task._state === "succeeded") return Promise.resolve(task._outcome as T);
-  if (task.done) return Promise.reject(task._outcome);
-  const audience = audienceOf(task);
-  audience.promise ??= new Promise((resolve, reject) => {
-    audience.resolve = resolve;
-    audience.reject = reject;
-  });
-  return audience.promise as Promise<T>;
+/** A native promise of the outcome (K4); every caller hangs a handler on it. */
+function outcomeOf<T>(task: Task<T>): Promise<T> {
+  return Promise.resolve(task._end).then(() => (task.done ? task.result() : outcomeOf(task)));
 }

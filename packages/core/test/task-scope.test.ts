@@ -1266,7 +1266,7 @@ describe("TaskScope", () => {
   });
 
   describe("the end of a task", () => {
-    it("is told in one order: live set, onTaskDone, onError, onDone, awaiters, the next in line, the close", async () => {
+    it("is told in one order: live set, onTaskDone, onError, onDone, the next in line, awaiters, the close", async () => {
       const log = new EventLog();
       const scope: TaskScope = new TaskScope({
         concurrency: 1,
@@ -1289,8 +1289,8 @@ describe("TaskScope", () => {
         "onError first, size 1, errors true",
         "onDone first",
         "onDone first, second listener",
-        "await first",
         "second begins",
+        "await first",
         "onTaskDone second, size 0, errors true",
         "joined",
       ]);
