@@ -1,8 +1,8 @@
 /**
  * Compares the program with `find -print0 | xargs -0 -P2 sha256sum` on the same trees, in alternating rounds.
  *
- * `--tree=DIR` takes another tree, `--rounds=N` another number of rounds. The files are read once before, so that
- * all rounds find them in memory.
+ * `--tree=DIR` takes another tree, `--rounds=N` another number of rounds, `--short` three of them. The files are read once
+ * before, so that all rounds find them in memory.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -13,9 +13,14 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 
 const { values } = parseArgs({
-  options: { tree: { type: "string" }, rounds: { type: "string", default: "7" } },
+  options: {
+    tree: { type: "string" },
+    rounds: { type: "string" },
+    short: { type: "boolean", default: false },
+    full: { type: "boolean", default: false },
+  },
 });
-const rounds = Number(values.rounds);
+const rounds = Number(values.rounds ?? (values.short ? 3 : 7));
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
@@ -63,7 +68,7 @@ function compare(title: string, tree: string): void {
   }
   const medians = times.map(median);
   console.log(
-    `${title}, ${String((expected ?? "").split("\n").length - 1)} files, median of ${values.rounds}:`,
+    `${title}, ${String((expected ?? "").split("\n").length - 1)} files, median of ${String(rounds)}:`,
   );
   for (const [index, { name }] of contestants.entries()) {
     const milliseconds = medians[index] ?? NaN;
