@@ -138,11 +138,13 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   #body: "none" | "running" | "ended" = "none";
   #leftovers: Leftovers | undefined;
   #fatal: Ending | undefined;
-  /** The body's, unless a policy has taken it over. */
+  /** The body's, which `run` alone throws, unless a policy has taken it over. */
   #failure: Ending | undefined;
   /** @internal The deadline's error, if the deadline is what cancelled the scope. */
   _expired: TimeoutError | undefined = undefined;
   #told: Ending | undefined;
+  /** What a policy had collected when a fatal error outranked it. */
+  #outranked: unknown;
   #disarm: (() => void) | undefined;
   readonly #site: string | undefined;
 
@@ -276,6 +278,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
         const told = this.#told?.error;
         interrupted =
           isOwnCancellation(this.token, error, this._outer) ||
+          isListed(error, this.#outranked) ||
           (this.#told !== undefined && (told === error || isListed(error, told)));
         if (!interrupted) this.#failed(error, undefined);
       }
@@ -285,8 +288,13 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     let ending = this.state === "closed" ? this.#ending() : await this.#closed();
     this.#release();
     const told = this.#told;
-    this.#told = undefined;
+    const failure = this.#failure;
+    this.#told = this.#failure = this.#outranked = undefined;
     if (interrupted && told !== undefined && told.rank <= (ending?.rank ?? 3)) ending = told;
+    if (failure !== undefined) {
+      if (ending === undefined || ending.rank > 1) ending = failure;
+      else if (ending.error !== failure.error) this.#report(failure.error, undefined, "report", OUTRANKED);
+    }
     if (ending !== undefined) throw ending.error;
     if (interrupted) throw this.token._error;
     return value as R;
@@ -418,23 +426,17 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   /** Takes the outcome (C3). */
   #ending(): Ending | undefined {
     const error = this.#policy.outcome?.(() => this.#label);
-    const failure = this.#failure;
-    this.#failure = undefined;
-    let ending = this.#fatal;
-    if (error !== undefined) {
-      if (ending === undefined) ending = { rank: 1, error };
-      else {
+    if (this.#fatal !== undefined) {
+      if (error !== undefined) {
+        this.#outranked = error;
         const { errors = [error], tasks = [] } = error as Partial<TaskGroupError>;
         errors.forEach((member, index) => {
           this.#report(member, tasks[index], "report", OUTRANKED);
         });
       }
+      return this.#fatal;
     }
-    if (failure !== undefined) {
-      if (ending === undefined) ending = failure;
-      else if (ending.error !== failure.error) this.#report(failure.error, undefined, "report", OUTRANKED);
-    }
-    if (ending !== undefined) return ending;
+    if (error !== undefined) return { rank: 1, error };
     if (this._expired !== undefined) return { rank: 2, error: this._expired };
     const outer = this._outer.error;
     return outer === undefined ? undefined : { rank: 3, error: outer };

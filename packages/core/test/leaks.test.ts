@@ -321,6 +321,31 @@ describe("a finished scope", () => {
   });
 });
 
+describe("a finished scope that is kept", () => {
+  // Made out here: an error keeps the functions alive that were at work where it was made.
+  const fatal = new FatalError("the end");
+
+  it("keeps none of its tasks, and no failure but the one that cancelled it (C4)", async () => {
+    async function run(): Promise<{ kept: TaskScope; watched: Watched }> {
+      const { fn, watched } = work((captured) => async (token: CancellationToken) => {
+        await sleep(60_000, token).catch(() => undefined);
+        throw Object.assign(failure, { captured });
+      });
+      const failure = new Error("failed");
+      const kept = new TaskScope({ onError: "ignore" });
+      kept.spawn(() => Promise.reject(fatal));
+      const task = kept.spawn(fn);
+      const error: unknown = await kept.join().catch((reason: unknown) => reason);
+      expect(error).toBe(fatal);
+      Object.assign(watched, { failure: new WeakRef(failure), task: new WeakRef(task) });
+      return { kept, watched };
+    }
+    const { kept, watched } = await run();
+    expect(await survivors(watched)).toEqual([]);
+    expect(kept.state).toBe("closed");
+  });
+});
+
 describe("a stored CancelledError", () => {
   /** Cancels some work, and returns nothing but the error, and what must be collectable. */
   async function cancelWork(
@@ -457,6 +482,19 @@ describe("a long-lived token", () => {
     expect(token.cancelRequested).toBe(false);
   });
 
+  it("releases a callback that was called, even if what unregisters it is kept", async () => {
+    function register(): { unregister: () => void; watched: Watched } {
+      const source = new CancellationSource();
+      const { fn, watched } = work((captured) => () => captured);
+      const unregister = source.token.onCancel(fn);
+      source.cancel();
+      return { unregister, watched };
+    }
+    const { unregister, watched } = register();
+    expect(await survivors(watched)).toEqual([]);
+    expect(unregister).not.toThrow();
+  });
+
   it("releases its callbacks, its children and its races once it is cancelled", async () => {
     const source = new CancellationSource();
     const forever = new Promise<void>(() => undefined);
@@ -568,6 +606,21 @@ describe("a scope that was dropped", () => {
       }),
     );
     expect(used).toEqual([]);
+  });
+
+  it("has its fatal error told by whoever waited, and not again (L2)", async () => {
+    using reports = captureReports();
+    const fatal = new FatalError("the end");
+    let told: unknown;
+    const warnings = await warningsOf(async (scope) => {
+      scope.spawn(() => Promise.reject(fatal));
+      await scope.join().catch((error: unknown) => {
+        told = error;
+      });
+    });
+    expect(told).toBe(fatal);
+    expect(warnings).toEqual([]);
+    expect(reports).toHaveLength(0);
   });
 
   it("still has its fatal error told to the process-wide handler (L2)", async () => {

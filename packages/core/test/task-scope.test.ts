@@ -1265,6 +1265,20 @@ describe("TaskScope", () => {
     });
   });
 
+  describe("a body that fails", () => {
+    it("is thrown by run alone: a join from outside waits for the tasks, and resolves", async () => {
+      const boom = new Error("body");
+      let joined: Promise<void> | undefined;
+      const run = TaskScope.run((scope) => {
+        scope.spawn((token) => sleep(Infinity, token));
+        joined = scope.join();
+        throw boom;
+      });
+      await expect(run).rejects.toBe(boom);
+      await expect(joined).resolves.toBeUndefined();
+    });
+  });
+
   describe("the end of a task", () => {
     it("is told in one order: live set, onTaskDone, onError, onDone, the next in line, the close; and awaiters after onDone", async () => {
       const log = new EventLog();

@@ -236,6 +236,31 @@ describe("a finished group", () => {
   });
 });
 
+describe("a finished group that is kept", () => {
+  it("keeps neither its error nor its tasks, and no failure but the one that cancelled it", async () => {
+    async function run(): Promise<{ kept: TaskGroup; watched: Watched }> {
+      const kept = new TaskGroup();
+      const failure = new Error("failed");
+      const second = new Error("failed while being cancelled");
+      const failed = kept.spawn(() => Promise.reject(failure));
+      const sibling = kept.spawn((token) => sleep(60_000, token).catch(() => Promise.reject(second)));
+      const error: unknown = await kept.join().catch((reason: unknown) => reason);
+      const watched: Watched = {
+        error: new WeakRef(error as TaskGroupError),
+        second: new WeakRef(second),
+        failed: new WeakRef(failed),
+        sibling: new WeakRef(sibling),
+      };
+      // The first failure is what the group was cancelled with, which its token tells for ever (L3); no other is kept.
+      expect(kept.token.error?.reason).toBe(failure);
+      return { kept, watched };
+    }
+    const { kept, watched } = await run();
+    expect(await survivors(watched)).toEqual([]);
+    expect(kept.state).toBe("closed");
+  });
+});
+
 describe("a group that was dropped", () => {
   afterEach(() => {
     setDebug(false);

@@ -14,7 +14,7 @@ import type { OwnerSpec, Program, Step, TaskSpec } from "./properties/program.ts
 import { Situations } from "./properties/situations.ts";
 import { World } from "./properties/world.ts";
 
-const { FUZZ_RUNS = "3000", FUZZ_SEED = "1", FUZZ_PATH } = process.env;
+const { FUZZ_RUNS = "6000", FUZZ_SEED = "1", FUZZ_PATH } = process.env;
 const runs = Number(FUZZ_RUNS);
 const seed = FUZZ_SEED === "random" ? Date.now() : Number(FUZZ_SEED);
 
@@ -89,6 +89,18 @@ describe("programs that random search has found", () => {
       how: "plain",
     });
     await execute({ root, happenings: [joined] });
+  });
+
+  it("tell an outranked failure of a group once, though its body has joined it before it fails with it too (L2)", async () => {
+    const root = owner(
+      "TaskGroup",
+      task(failFatally),
+      task({ do: "delay", ms: 1 }, fail),
+      { do: "join", caught: true },
+      { do: "await", which: 1, how: "plain" },
+    );
+    const { reports } = await execute({ root, happenings: [] });
+    expect(reports).toHaveLength(1);
   });
 
   it("end as the contract says when a scope is joined while its body still runs", async () => {

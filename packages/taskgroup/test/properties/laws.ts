@@ -215,7 +215,9 @@ class OwnerLaws {
   /** This group's own errors, as told to whoever waited. */
   #errors(): Set<TaskGroupError> {
     const title = `unhandled errors in TaskGroup ${JSON.stringify(this.#name)} (`;
-    const waits = [...this.#owner.waits].sort((one, other) => one.seq - other.seq);
+    // Of two, the later one is that of `run`, whatever is heard of first.
+    const place = ({ via, seq }: Wait): number => (via === "run" ? Infinity : seq);
+    const waits = [...this.#owner.waits].sort((one, other) => place(one) - place(other));
     return new Set(
       waits.flatMap(({ end }) =>
         end?.ok === false && end.error instanceof TaskGroupError && end.error.message.startsWith(title)
