@@ -12,6 +12,7 @@ import {
   type TaskScopeOptions,
   TimeoutError,
   setDebug,
+  sleep,
 } from "@scope/core";
 import {
   Deferred,
