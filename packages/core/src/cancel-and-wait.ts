@@ -26,8 +26,11 @@ export async function cancelAndWait(
 ): Promise<void> {
   const { reason, token = CancellationToken.none } = options;
   const watched = toToken("token", token);
-  const given =
-    Symbol.iterator in Object(tasks) ? [...(tasks as Iterable<Task<unknown>>)] : [tasks as Task<unknown>];
+  const given = [
+    ...new Set(
+      Symbol.iterator in Object(tasks) ? (tasks as Iterable<Task<unknown>>) : [tasks as Task<unknown>],
+    ),
+  ];
   for (const task of given) if (!(task instanceof Task)) throw wrongType("tasks", "a task, or tasks", task);
   const live = given.filter(({ done }) => !done);
   if (live.length === 0) return;

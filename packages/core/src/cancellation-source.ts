@@ -89,7 +89,7 @@ function toParent(like: unknown): CancellationToken {
 }
 
 /** Has something undone when the token is cancelled, or by the function returned. */
-function untilCancelled(token: CancellationToken, undo: () => void): () => void {
+export function untilCancelled(token: CancellationToken, undo: () => void): () => void {
   const forget = token.onCancel(undo);
   return () => {
     forget();

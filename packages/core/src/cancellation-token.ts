@@ -69,7 +69,7 @@ export class CancellationToken {
    * @throws TypeError if `like` is neither.
    */
   static from(like: TokenLike): CancellationToken {
-    return like instanceof CancellationToken ? like : follow("like", like);
+    return like instanceof Token ? like : follow("like", like);
   }
 
   static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "CancellationToken", readable);
@@ -185,7 +185,10 @@ export class CancellationToken {
   }
 }
 
-/** How this package makes tokens; everybody else gets them from a source, a task or a scope. */
+/**
+ * How this package makes tokens; everybody else gets them from a source, a task or a scope. Also the class's name inside the
+ * class: one that mentions itself is renamed by bundlers, and shows that in every stack.
+ */
 export const Token = CancellationToken as unknown as new (
   parent: CancellationToken | undefined,
   task?: object,
@@ -219,7 +222,7 @@ export function cancelToken(root: CancellationToken, error: CancelledError): voi
     token._error = error;
     const bridge = token._bridge;
     if (bridge !== undefined && "_bridge" in bridge) reached.push(bridge);
-    for (let child = token._newest; child !== undefined; child = child._older) reached.push(child);
+    for (let child = token._newest; child; child = child._older) reached.push(child);
   }
   reached.forEach(notify);
 }

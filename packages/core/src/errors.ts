@@ -54,7 +54,7 @@ export class CancelledError extends /* @__PURE__ */ frameless(Error) {
     let message = typeof reason === "string" ? reason : "Cancelled";
     let cause: ErrorOptions | undefined;
     try {
-      if (reason instanceof CancelledError) return reason;
+      if (reason instanceof Cancelled) return reason;
       if (reason instanceof Error) {
         message = String((reason as { message: unknown }).message);
         cause = { cause: reason };
@@ -72,6 +72,9 @@ export class CancelledError extends /* @__PURE__ */ frameless(Error) {
     code: "ABORT_ERR",
   });
 }
+
+// A class that mentions itself by its own name is renamed by bundlers, and shows that in every stack.
+const Cancelled = CancelledError;
 
 /**
  * Whether an error is a cancellation: a `CancelledError` of any copy of this package, or an error named "AbortError",

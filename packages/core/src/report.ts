@@ -4,7 +4,7 @@ import type { TaskErrorContext } from "./types.ts";
 
 export type TaskErrorHandler = (context: TaskErrorContext) => void;
 
-const HANDLER = /* @__PURE__ */ Symbol.for("@scope/onTaskError");
+const HANDLER = /* @__PURE__ */ Symbol.for("@scope/report");
 
 interface Shared {
   [HANDLER]?: TaskErrorHandler | undefined;

@@ -41,7 +41,8 @@ export class TaskGroupError extends /* @__PURE__ */ frameless(AggregateError) {
     super(members, [`${message} (${count})`, ...members.slice(0, 3).map(firstLine)].join("\n"));
     this.#title = message;
     const owners = [...tasks];
-    this.tasks = members.map((_, index) => owners[index]);
+    // As `errors`: not enumerable, so that no printer takes the tasks apart.
+    Object.defineProperty(this, "tasks", { value: members.map((_, index) => owners[index]) });
   }
 
   static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "TaskGroupError");
@@ -59,7 +60,7 @@ export class TaskGroupError extends /* @__PURE__ */ frameless(AggregateError) {
     const rest: Entry[] = [];
     this.errors.forEach((error, index) => {
       const task = this.tasks[index];
-      if (error instanceof TaskGroupError) {
+      if (isGroup(error)) {
         const [inside, outside] = error.split(matches);
         if (inside !== undefined) matching.push([inside, task]);
         if (outside !== undefined) rest.push([outside, task]);
@@ -71,22 +72,32 @@ export class TaskGroupError extends /* @__PURE__ */ frameless(AggregateError) {
 
   /** The single failures, nested groups opened. */
   leaves(): unknown[] {
-    return this.errors.flatMap((error) => (error instanceof TaskGroupError ? error.leaves() : [error]));
+    return this.errors.flatMap((error) => (isGroup(error) ? error.leaves() : [error]));
   }
 
   #part(entries: readonly Entry[]): TaskGroupError {
-    return new TaskGroupError(
-      entries.map(([error]) => error),
-      this.#title,
-      entries.map(([, task]) => task),
-    );
+    return toGroup(entries, this.#title);
   }
 }
 
 type Entry = readonly [error: unknown, task: Task<unknown> | undefined];
 
+// Outside the class: one that mentions itself is renamed by bundlers, and shows it in every stack.
+function isGroup(error: unknown): error is TaskGroupError {
+  return error instanceof TaskGroupError;
+}
+
+function toGroup(entries: readonly Entry[], title: string): TaskGroupError {
+  return new TaskGroupError(
+    entries.map(([error]) => error),
+    title,
+    entries.map(([, task]) => task),
+  );
+}
+
 function isErrorClass(match: ((error: unknown) => boolean) | ErrorClass): match is ErrorClass {
-  return match === Error || match.prototype instanceof Error;
+  // Of any realm; a predicate has no such prototype.
+  return "message" in Object(match.prototype);
 }
 
 function firstLine(error: unknown): string {

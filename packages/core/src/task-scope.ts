@@ -32,6 +32,7 @@
 import { type Leftovers, unwatch, watch } from "./abandoned.ts";
 import { checkCount, checkDuration, checkFunction, checkName, wrongType } from "./arguments.ts";
 import { brand, readable } from "./brand.ts";
+import { untilCancelled } from "./cancellation-source.ts";
 import { CancellationToken, Token, cancelToken, toToken, unlink } from "./cancellation-token.ts";
 import { creationSite } from "./debug.ts";
 import { CancelledError, FatalError, InvalidStateError, TimeoutError } from "./errors.ts";
@@ -108,7 +109,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     options?: TaskScopeOptions,
   ): Promise<R> {
     checkFunction("body", body);
-    return new TaskScope(options).run(body);
+    return open(options).run(body);
   }
 
   static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "TaskScope", readable);
@@ -183,7 +184,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
       if (this.token._error?.reason === expired) this._expired = expired;
     };
     if (timeout === 0) expire();
-    else this.#disarm = startTimer(timeout, expire);
+    else if (timeout !== Infinity) this.#disarm = untilCancelled(this.token, startTimer(timeout, expire));
   }
 
   get name(): string {
@@ -370,7 +371,11 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     callSafely(ask, undefined, "isFatal", this);
     let cancelSiblings = fatal || task === undefined;
     if (fatal) this.#fatal ??= { rank: 0, error };
-    if (this.#leftovers !== undefined) this.#leftovers.fatal = this.#fatal;
+    if (this.#leftovers !== undefined) {
+      this.#leftovers.fatal = this.#fatal;
+      // An unread stack refers to this scope, and what is left over of it is not to keep it alive.
+      readStack(error);
+    }
     if (fatal && this.#fatal?.error === error) {
       // The first one is thrown by whoever waits, and whoever fails with that very error has no news.
     } else if (this.#policy.failed !== undefined) {
@@ -451,8 +456,21 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   }
 }
 
+// Outside the class: one that mentions itself is renamed by bundlers, and shows it in every stack.
+function open(options: TaskScopeOptions | undefined): TaskScope {
+  return new TaskScope(options);
+}
+
 function isListed(error: unknown, group: unknown): boolean {
   return group instanceof TaskGroupError && group.errors.includes(error);
+}
+
+function readStack(error: unknown): unknown {
+  try {
+    return (error as Error).stack;
+  } catch {
+    return undefined; // No error, or one that cannot be looked at.
+  }
 }
 
 function isFatalError(error: unknown): boolean {

@@ -568,3 +568,16 @@ describe("nested deadlines", () => {
     expect(inner).toHaveBeenCalledOnce();
   });
 });
+
+describe("a scope with a timeout that was cancelled before", () => {
+  it("keeps no timer while its tasks clean up: the deadline can change nothing any more (L7)", async () => {
+    vi.useFakeTimers();
+    const outer = new CancellationSource();
+    const scopes = [new TaskScope({ timeout: 3_000 }), new TaskScope({ timeout: 3_000, token: outer.token })];
+    expect(vi.getTimerCount()).toBe(2);
+    scopes[0]!.cancel();
+    outer.cancel();
+    expect(vi.getTimerCount()).toBe(0);
+    for (const scope of scopes) await scope.stop();
+  });
+});

@@ -1,6 +1,6 @@
 /**
  * Situations that other projects had to mend, as far as they concern tokens, tasks and scopes; those of groups are in
- * `packages/taskgroup/test/pitfalls.test.ts`. The numbers are those of the collection that both files go by.
+ * `packages/taskgroup/test/pitfalls.test.ts`. The numbers run through both files; some stand in neither:
  *
  * | number | where it is, or why it is nowhere yet |
  * |---|---|
@@ -10,7 +10,7 @@
  * | 44 | there is no lock that could lose its owner |
  * | 45 to 47 | restarts: the supervisor |
  *
- * Of the two lists at its end: what `implements Promise` does to lint shows in every statement `scope.spawn(...);` of
+ * Without a number: what `implements Promise` does to lint shows in every statement `scope.spawn(...);` of
  * these tests; what `await using` weighs in a bundle is for the size tests; whether stopping is linear, for the benches;
  * services, supervised bodies and safe exits are for the later packages.
  */

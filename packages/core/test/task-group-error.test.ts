@@ -7,6 +7,10 @@ async function finished(names: readonly string[]): Promise<Task<unknown>[]> {
 }
 
 describe("TaskGroupError", () => {
+  it("hides its tasks from printers, as it does its errors", () => {
+    expect(Object.keys(new TaskGroupError([new Error("a")], "outer", [undefined]))).toEqual([]);
+  });
+
   it("is an AggregateError of its members, in their order", () => {
     const errors = [new Error("a"), "b", undefined];
     const error = new TaskGroupError(errors);

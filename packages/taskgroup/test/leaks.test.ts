@@ -262,6 +262,31 @@ describe("a finished group that is kept", () => {
 });
 
 describe("a group that was dropped", () => {
+  it("has the failure of a task told that failed before its first await (L2)", async () => {
+    using reports = captureReports();
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    try {
+      const boom = new Error("boom");
+      // Thrown in the synchronous part: the unread stack of such an error refers to the scope.
+      (() => {
+        new TaskGroup({ name: "early" }).spawn(() => {
+          throw boom;
+        });
+        new TaskGroup({ name: "early, too" }).spawn(() => {
+          throw new Error("bang");
+        });
+      })();
+      await collectGarbage();
+      const told = reports.map(({ error }) =>
+        (error as TaskGroupError).errors.map((each) => (each as Error).message),
+      );
+      expect(told.sort()).toEqual([["bang"], ["boom"]]);
+      expect(warn).toHaveBeenCalledTimes(2);
+    } finally {
+      warn.mockRestore();
+    }
+  });
+
   afterEach(() => {
     setDebug(false);
     vi.restoreAllMocks();
