@@ -4,7 +4,7 @@ import {
   CancelledError,
   FatalError,
   type Task,
-  type TaskScope,
+  TaskScope,
   type TaskScopeOptions,
   TimeoutError,
   failAfter,
