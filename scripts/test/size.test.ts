@@ -10,7 +10,7 @@ import { describe, expect, test } from "vitest";
 
 const root = path.join(import.meta.dirname, "..", "..");
 
-async function gzippedSize(code: string, external: string[] = []): Promise<number> {
+async function bundle(code: string, external: string[] = []): Promise<Uint8Array> {
   const result = await build({
     stdin: { contents: code, resolveDir: root },
     bundle: true,
@@ -23,7 +23,7 @@ async function gzippedSize(code: string, external: string[] = []): Promise<numbe
   });
   const [file] = result.outputFiles;
   if (file === undefined) throw new Error("esbuild wrote nothing");
-  return gzipSync(file.contents, { level: 9 }).length;
+  return file.contents;
 }
 
 const budgets = [
@@ -45,9 +45,29 @@ const budgets = [
 describe("size", () => {
   test.each(budgets)("$what is at most $limit bytes", async ({ what, code, external, limit }) => {
     expect(existsSync(path.join(root, "packages/core/dist/index.js")), "run `pnpm build` first").toBe(true);
-    const size = await gzippedSize(code, external);
+    const size = gzipSync(await bundle(code, external), { level: 9 }).length;
     console.log(`${what}: ${String(size)} of ${String(limit)} bytes`);
     expect(size).toBeGreaterThan(0);
     expect(size).toBeLessThanOrEqual(limit);
+  });
+
+  /** Texts that no minifier takes away, and where they come from. */
+  const traces = {
+    supervisor: ["supervised children", "one-for-all", "gave-up"],
+    core: ["is shutting down"],
+    asCompleted: ["The loop was left"],
+    race: ["Another was first"],
+  };
+
+  test.each([
+    { name: "gather", without: ["supervisor", "asCompleted", "race"], with: ["core"] },
+    { name: "race", without: ["supervisor", "asCompleted"], with: ["core", "race"] },
+    { name: "asCompleted", without: ["supervisor", "race"], with: ["core", "asCompleted"] },
+    { name: "Supervisor", without: ["asCompleted", "race"], with: ["core", "supervisor"] },
+  ] as const)("importing only $name of @scope/supervisor pulls in none of $without", async (row) => {
+    const contents = await bundle(`export { ${row.name} } from "@scope/supervisor"`);
+    const text = new TextDecoder().decode(contents);
+    for (const part of row.with) for (const trace of traces[part]) expect(text).toContain(trace);
+    for (const part of row.without) for (const trace of traces[part]) expect(text).not.toContain(trace);
   });
 });

@@ -155,6 +155,13 @@ describe("the public types", { timeout: 60_000 }, () => {
     declare function fetchUser(id: number, token: CancellationToken): Promise<{ name: string }>;
     declare function fetchOrders(id: number, token: CancellationToken): Promise<string[]>;
     declare function ingest(group: TaskGroup): Promise<void>;
+    declare const server: { on(event: string, listener: (socket: object) => void): void };
+    declare const shutdown: CancellationSource;
+    declare function consumeQueue(token: CancellationToken): Promise<void>;
+    declare function handle(socket: object, token: CancellationToken): Promise<void>;
+    declare function show(...args: unknown[]): void;
+    declare const primary: string, replica: string;
+    declare function ask(host: string, token: CancellationToken): Promise<string>;
   `;
   const examples = packages.flatMap(({ folder }) => examplesOf(folder));
   let program: ts.Program;
@@ -162,7 +169,8 @@ describe("the public types", { timeout: 60_000 }, () => {
 
   beforeAll(() => {
     const door = path.join(import.meta.dirname, "door.ts");
-    const exported = consumerProgram(new Map([[door, 'import "@scope/core"; import "@scope/taskgroup";']]));
+    const doors = packages.map(({ name }) => `import "${name}";`);
+    const exported = consumerProgram(new Map([[door, doors.join("\n")]]));
     const imports = packages.map(({ name, entry }) => {
       const names = exportsOf(exported, entry).map((one) => one.name);
       return `import { ${names.join(", ")} } from "${name}";`;
@@ -208,12 +216,21 @@ describe("where Symbol.dispose and Symbol.asyncDispose are unknown", () => {
       stdin: {
         contents: `
           import { CancellationSource, sleep } from "@scope/core";
+          import { Supervisor, asCompleted, gather, race } from "@scope/supervisor";
           import { TaskGroup } from "@scope/taskgroup";
           const source = new CancellationSource();
           export const sum = await TaskGroup.run(async (group) => {
             const one = group.spawn((token) => sleep(1, token).then(() => 1));
             return (await one) + (await group.spawn(() => 2));
           }, { token: source.token });
+          export const others = await Supervisor.run(async (supervisor) => {
+            supervisor.supervise((token) => sleep(60_000, token), { name: "child" });
+            const { value } = await race([() => 1, (token) => sleep(60_000, token).catch(() => ({}))]);
+            const [settled] = await gather([() => 2]);
+            const step = await asCompleted([() => 3]).next();
+            supervisor.cancel();
+            return [value, settled.value, step.value.result()];
+          });
         `,
         resolveDir: import.meta.dirname,
       },
@@ -226,7 +243,11 @@ describe("where Symbol.dispose and Symbol.asyncDispose are unknown", () => {
     });
     const code = outputFiles[0]!.text;
     expect(code).not.toMatch(/Symbol\.(dispose|asyncDispose)/);
-    const module = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as { sum: number };
+    const module = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as {
+      sum: number;
+      others: number[];
+    };
     expect(module.sum).toBe(3);
+    expect(module.others).toEqual([1, 2, 3]);
   });
 });

@@ -1,0 +1,57 @@
+import {
+  type ScopeOptions,
+  type Task,
+  type TaskFunction,
+  TaskScope,
+  checkFunction,
+  wrongType,
+} from "@scope/core";
+import { Delivery, reportUndelivered } from "./delivery.ts";
+
+/** What each function came to, as `Promise.allSettled` tells it. */
+export type Gathered<T extends readonly TaskFunction<unknown>[]> = {
+  -readonly [K in keyof T]: PromiseSettledResult<Awaited<ReturnType<T[K]>>>;
+};
+
+/**
+ * Runs functions together, waits for all, and tells what each came to, in their order: `Promise.allSettled` with
+ * cancellation. It never rejects for the failure of one.
+ *
+ * Rejects, when all have ended: with the outer cancellation, with `TimeoutError` after `timeout`, with a `FatalError`, bare.
+ * The failures that it then cannot hand out go to the process-wide handler (L2).
+ *
+ * The counterpart of `asyncio.gather(..., return_exceptions=True)`.
+ *
+ * @example
+ * ```ts
+ * const [user, orders] = await gather([(token) => fetchUser(id, token), (token) => fetchOrders(id, token)], { token });
+ * if (user.status === "fulfilled") show(user.value, orders);
+ * ```
+ */
+export async function gather<const T extends readonly TaskFunction<unknown>[]>(
+  fns: T,
+  options?: ScopeOptions,
+): Promise<Gathered<T>> {
+  if (!Array.isArray(fns)) throw wrongType("fns", "an array of functions", fns);
+  const runners = fns as readonly TaskFunction<unknown>[];
+  for (let index = 0; index < runners.length; index++) checkFunction(`fns[${index}]`, runners[index]);
+  const scope = new TaskScope(options, new Delivery("gather"));
+  const tasks: Task<unknown>[] = [];
+  try {
+    await scope.run(() => {
+      for (const fn of runners) {
+        scope.token.throwIfCancelled();
+        tasks.push(scope.spawn(fn));
+      }
+    });
+  } catch (error) {
+    reportUndelivered(tasks, { error });
+    throw error;
+  }
+  return tasks.map(settle) as Gathered<T>;
+}
+
+function settle(task: Task<unknown>): PromiseSettledResult<unknown> {
+  if (task.status === "succeeded") return { status: "fulfilled", value: task.result() };
+  return { status: "rejected", reason: task.error };
+}

@@ -1,0 +1,264 @@
+import {
+  type CancellationToken,
+  CancelledError,
+  FatalError,
+  type SpawnOptions,
+  type StopOptions,
+  type Task,
+  type TaskFunction,
+  TaskScope,
+  type TaskSpawner,
+  TimeoutError,
+  brand,
+  checkCount,
+  checkDuration,
+  checkFunction,
+  readable,
+  wrongType,
+} from "@scope/core";
+import { KEEPER, Team } from "./team.ts";
+import type { Child, ChildFunction, ChildSpec, SupervisorOptions } from "./types.ts";
+import { Verdict } from "./verdict.ts";
+
+/**
+ * An owner whose children go on when one of them fails, and that restarts those that should always be there.
+ *
+ * - **Begins** with {@link Supervisor.run} (or `new`) and **ends** when the body and every child have ended for good; a
+ *   permanent child does so only when it is stopped.
+ * - **A one-shot child fails** ({@link spawn}): `onError` is told at once (the process-wide handler by default); siblings and
+ *   body go on, and nothing of it is kept.
+ * - **A supervised child fails** ({@link supervise}): the same, and it is restarted after its spec and the supervisor's
+ *   `strategy`. More than `maxRestarts` within `withinMs`, and the supervisor gives up: everything stops, and `run` and
+ *   `join` reject with {@link RestartLimitError}.
+ * - **It ends** (`cancel`, `stop`, outer cancellation, failure of the body, giving up): one-shot children and the body are
+ *   asked at once, supervised ones one after another, the newest first, each after the one before has stopped or used up its
+ *   `stopTimeout`. All are waited for; who was late is named in a `TimeoutError`.
+ *
+ * `concurrency` limits one-shot children; supervised ones are always there.
+ *
+ * The counterpart of OTP's `supervisor`, aiotools' `Supervisor`, and Kotlin's `supervisorScope`.
+ *
+ * @example
+ * ```ts
+ * await Supervisor.run(
+ *   (supervisor) => {
+ *     supervisor.supervise((token) => consumeQueue(token), { name: "consumer", backoff: { initial: 100, max: 5_000 } });
+ *     server.on("connection", (socket) => supervisor.spawn((token) => handle(socket, token)));
+ *   },
+ *   { token: shutdown.token, onError: ({ message, error }) => logger.error({ error }, message) },
+ * );
+ * ```
+ */
+export class Supervisor implements TaskSpawner, AsyncDisposable {
+  /**
+   * Opens a supervisor, runs the body in it, waits for every child, and closes: resolves with the body's value, or rejects as
+   * told above, as `TaskScope.run` does.
+   */
+  static run<R>(
+    body: (supervisor: Supervisor) => R | PromiseLike<R>,
+    options?: SupervisorOptions,
+  ): Promise<R> {
+    try {
+      checkFunction("body", body);
+      const supervisor = open(options);
+      return supervisor.#scope.run(() => body(supervisor));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "Supervisor", readable);
+
+  readonly #scope: TaskScope;
+  readonly #team: Team;
+  readonly #options: SupervisorOptions;
+  /** Where one-shot children run if there is a limit: the keeper of the supervised ones must not take a slot. */
+  #pool: TaskScope | undefined;
+  /** How many tasks of the scope only stand for others. */
+  #standIns = 0;
+
+  /**
+   * Opens a supervisor that ends with {@link join}, {@link stop} or `await using`.
+   *
+   * @throws TypeError, RangeError for a bad option; the message names it.
+   */
+  constructor(options: SupervisorOptions = {}) {
+    const { strategy = "one-for-one", maxRestarts = 3, withinMs = 5000, onEvent } = options;
+    if (!["one-for-one", "one-for-all", "rest-for-one"].includes(strategy)) {
+      throw wrongType("strategy", '"one-for-one", "one-for-all" or "rest-for-one"', strategy);
+    }
+    checkCount("maxRestarts", maxRestarts, 0);
+    checkDuration("withinMs", withinMs);
+    if (onEvent !== undefined) checkFunction("onEvent", onEvent);
+    const { concurrency = Infinity, onTaskDone } = options;
+    checkCount("concurrency", concurrency, 1);
+    const verdict = new Verdict();
+    const told = (task: Task<unknown>): void => {
+      if (isStandIn(task)) this.#standIns--;
+      else onTaskDone?.(task);
+    };
+    this.#scope = new TaskScope({ ...options, concurrency: undefined, onTaskDone: told }, verdict);
+    this.#team = new Team(this.#scope, verdict, options, () => {
+      this.#standIns++;
+    });
+    this.#options = options;
+  }
+
+  get name(): string {
+    return this.#scope.name;
+  }
+
+  /** Cancelled with the supervisor; the parent of every one-shot child's token, but of no supervised one's. */
+  get token(): CancellationToken {
+    return this.#scope.token;
+  }
+
+  get state(): "open" | "closing" | "closed" {
+    return this.#scope.state;
+  }
+
+  get cancelRequested(): boolean {
+    return this.#scope.cancelRequested;
+  }
+
+  /** How many tasks have not ended: one-shot children, and the running attempts of supervised ones. */
+  get size(): number {
+    return this.#scope.size - this.#standIns + this.#team.size + (this.#pool?.size ?? 0);
+  }
+
+  /** A snapshot of those tasks. */
+  get tasks(): ReadonlySet<Task<unknown>> {
+    const own = [...this.#scope.tasks].filter((task) => !isStandIn(task));
+    return new Set([...own, ...(this.#pool?.tasks ?? []), ...this.#team.tasks]);
+  }
+
+  /** The supervised children, in the order of their `supervise` calls; a temporary one until it has ended. */
+  children(): IterableIterator<Child> {
+    return this.#team.children.values();
+  }
+
+  /**
+   * Starts a one-shot child: its failure is reported and touches nobody.
+   *
+   * @throws TypeError if `fn` is not a function.
+   * @throws InvalidStateError if the supervisor is cancelled ("is shutting down") or closed; `fn` is then never called.
+   */
+  spawn<T>(fn: TaskFunction<T>, options?: SpawnOptions): Task<T> {
+    checkFunction("fn", fn);
+    const { concurrency = Infinity } = this.#options;
+    if (concurrency === Infinity) return this.#scope.spawn(fn, options);
+    if (this.#pool !== undefined && this.#pool.state !== "closed") return this.#pool.spawn(fn, options);
+    return this.#openPool(fn, options);
+  }
+
+  /**
+   * Starts a child that is restarted as its `spec` and the supervisor's strategy say. It begins inside this call, or, if an
+   * earlier child is not ready yet, when that is; each attempt in the async context of this call (L10).
+   *
+   * A function that takes a second parameter says itself when it is ready: `(token, { ready }) => …`. To fail before that
+   * counts as a failed start: the next child goes on waiting.
+   *
+   * @throws TypeError, RangeError for a bad argument; the message names it.
+   * @throws InvalidStateError if there is a child of that name, or the supervisor is shutting down or closed.
+   */
+  supervise(fn: ChildFunction, spec: ChildSpec): Child {
+    return this.#team.add(fn, spec);
+  }
+
+  /** Asks the body and all children to end: supervised ones in reverse order. Idempotent, never throws, waits for nobody. */
+  cancel(reason?: unknown): void {
+    this.#scope.cancel(reason);
+  }
+
+  /** Waits until no child is left; then the supervisor is closed. Rejects as told above. */
+  join(): Promise<void> {
+    return this.#scope.join();
+  }
+
+  /**
+   * Cancels and waits. From any other task, a signal handler or an HTTP handler. Rejects as {@link join} does, but never with
+   * a cancellation.
+   *
+   * @throws TimeoutError (as a rejection) when `timeout` milliseconds have passed; it names the children that still run.
+   */
+  async stop(options: StopOptions = {}): Promise<void> {
+    try {
+      await this.#scope.stop(options);
+    } catch (error) {
+      if (!(error instanceof TimeoutError)) throw error;
+      const message = error.message
+        .replace(`"${KEEPER}"`, () => namesOf(this.#team.tasks))
+        .replace(`"${POOL}"`, () => namesOf(this.#pool?.tasks ?? []));
+      throw message === error.message ? error : new TimeoutError(error.timeout, message);
+    }
+  }
+
+  /** The same as `stop()`: it cancels, since a disposer is not told whether its block ended well. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  #openPool<T>(fn: TaskFunction<T>, options?: SpawnOptions): Task<T> {
+    const { isFatal = (error: unknown) => error instanceof FatalError } = this.#options;
+    const { name, token } = this.#scope;
+    const pool = new TaskScope(
+      {
+        ...this.#options,
+        name,
+        token,
+        shield: false,
+        timeout: Infinity,
+        isFatal: (error) => {
+          const fatal = isFatal(error);
+          // The pool ends in it once its tasks have ended; all others are asked now.
+          if (fatal) this.#scope.cancel(new CancelledError(error, { source: "sibling" }));
+          return fatal;
+        },
+      },
+      { kind: "Supervisor" },
+    );
+    let task: Task<T> | undefined;
+    let refusal: unknown;
+    const hold = (): Promise<void> =>
+      pool.run(() => {
+        try {
+          task = pool.spawn(fn, options);
+        } catch (error) {
+          refusal = error;
+        }
+      });
+    const before = this.#pool;
+    this.#pool = pool;
+    this.#standIns++;
+    try {
+      this.#scope.spawn(hold, { name: POOL });
+    } catch (error) {
+      this.#pool = before;
+      this.#standIns--;
+      throw error;
+    }
+    if (task === undefined) throw refusal;
+    return task;
+  }
+
+  toString(): string {
+    const { name, state, size } = this;
+    return `Supervisor "${name}" (${state}, tasks: ${size}, supervised children: ${this.#team.children.size})`;
+  }
+}
+
+/** The name of the task in which one-shot children under a limit are run: no user's, and never shown. */
+const POOL = "\0one-shot children";
+
+function isStandIn({ name }: Task<unknown>): boolean {
+  return name === KEEPER || name === POOL;
+}
+
+// Outside the class: one that mentions itself is renamed by bundlers, and shows it in every stack.
+function open(options: SupervisorOptions | undefined): Supervisor {
+  return new Supervisor(options);
+}
+
+function namesOf(tasks: Iterable<Task<unknown>>): string {
+  return Array.from(tasks, ({ name }) => `"${name}"`).join(", ");
+}
