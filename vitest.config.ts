@@ -27,7 +27,15 @@ export default defineConfig({
           },
         },
       },
-      { extends: true, test: { name: "examples", include: ["examples/*/test/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: {
+          name: "examples",
+          include: ["examples/*/test/**/*.test.ts"],
+          // They need a browser: `pnpm test:browser`.
+          exclude: ["**/*.chromium.test.ts"],
+        },
+      },
       { extends: true, test: { name: "scripts", include: ["scripts/test/**/*.test.ts"] } },
     ],
     coverage: {
