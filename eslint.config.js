@@ -127,6 +127,7 @@ export default defineConfig(
       "@typescript-eslint/no-confusing-void-expression": "off",
       "@typescript-eslint/no-unnecessary-condition": "off",
       "@typescript-eslint/explicit-module-boundary-types": "off",
+      "no-unsafe-finally": "off",
     },
   },
   {

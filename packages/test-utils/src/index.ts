@@ -5,3 +5,4 @@ export { captureReports } from "./reports.ts";
 export { heapUsed, collectGarbage } from "./heap.ts";
 export { describeOwner } from "./owner-contract.ts";
 export type { Owner, OwnerKind, Situation, Verdict, Verdicts } from "./owner-contract.ts";
+export { scopeVerdicts } from "./scope-verdicts.ts";

@@ -434,7 +434,6 @@ const situations = {
           try {
             await waits(token);
           } finally {
-            // eslint-disable-next-line no-unsafe-finally
             throw scene.error("boom");
           }
         });
