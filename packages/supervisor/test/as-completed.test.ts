@@ -694,7 +694,6 @@ describe("asCompleted", () => {
         try {
           for (;;) yield () => 1;
         } finally {
-          // eslint-disable-next-line no-unsafe-finally -- a source that fails in its cleanup
           throw bang;
         }
       };

@@ -570,7 +570,6 @@ describe("TaskGroup.map", () => {
         try {
           for (let item = 0; ; item++) yield item;
         } finally {
-          // eslint-disable-next-line no-unsafe-finally
           throw bang;
         }
       }
