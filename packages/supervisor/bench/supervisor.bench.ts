@@ -58,7 +58,7 @@ await checkEqual(owners, async ({ run }) => {
   return calls;
 });
 
-const children = short ? 20_000 : full ? 10_000_000 : 200_000;
+const children = short ? 200_000 : full ? 10_000_000 : 200_000;
 const rounds = short ? 3 : full ? 1 : 15;
 const [supervisor, scope, settled] = await time(
   owners.map(({ name, run }) => ({ name, run: () => run(noop, children) })),

@@ -74,7 +74,8 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
   readonly #options: SupervisorOptions;
   /** Where one-shot children run if there is a limit: the keeper of the supervised ones must not take a slot. */
   #pool: TaskScope | undefined;
-  /** How many tasks of the scope only stand for others. */
+  /** Tasks of the scope that only stand for others, and how many of them there are; those that are just beginning count. */
+  readonly #hidden = new Set<Task<unknown>>();
   #standIns = 0;
 
   /**
@@ -94,12 +95,14 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
     checkCount("concurrency", concurrency, 1);
     const verdict = new Verdict();
     const told = (task: Task<unknown>): void => {
-      if (isStandIn(task)) this.#standIns--;
+      // By identity: a name is made when it is asked for, and this is asked of every task.
+      if (this.#hidden.delete(task)) this.#standIns--;
       else onTaskDone?.(task);
     };
     this.#scope = new TaskScope({ ...options, concurrency: undefined, onTaskDone: told }, verdict);
-    this.#team = new Team(this.#scope, verdict, options, () => {
+    this.#team = new Team(this.#scope, verdict, options, (keeper) => {
       this.#standIns++;
+      this.#hidden.add(keeper);
     });
     this.#options = options;
   }
@@ -231,7 +234,7 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
     this.#pool = pool;
     this.#standIns++;
     try {
-      this.#scope.spawn(hold, { name: POOL });
+      this.#hidden.add(this.#scope.spawn(hold, { name: POOL }));
     } catch (error) {
       this.#pool = before;
       this.#standIns--;

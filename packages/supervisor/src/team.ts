@@ -51,7 +51,7 @@ export class Team implements ChildOwner {
   readonly #verdict: Verdict;
   readonly #options: SupervisorOptions;
   readonly #window: RestartWindow;
-  readonly #keeps: () => void;
+  readonly #keeps: (keeper: Task<void>) => void;
   /** The attempts run here: a scope that is never cancelled (V3). */
   #nursery: TaskScope | undefined;
   /** Lets the keeper end. */
@@ -72,7 +72,12 @@ export class Team implements ChildOwner {
   #fatal: { readonly error: unknown } | undefined;
 
   /** `keeps`: called when the scope has got a keeper. */
-  constructor(scope: TaskScope, verdict: Verdict, options: SupervisorOptions, keeps: () => void) {
+  constructor(
+    scope: TaskScope,
+    verdict: Verdict,
+    options: SupervisorOptions,
+    keeps: (keeper: Task<void>) => void,
+  ) {
     this.#keeps = keeps;
     this.#scope = scope;
     this.#verdict = verdict;
@@ -207,7 +212,7 @@ export class Team implements ChildOwner {
       { kind: "Supervisor" },
     );
     // Refused if the supervisor is shutting down or closed: nothing has happened by then.
-    this.#scope.spawn(
+    const keeper = this.#scope.spawn(
       async (token) => {
         token.onCancel((error) => {
           this.#stopAll(error);
@@ -223,7 +228,7 @@ export class Team implements ChildOwner {
       { name: KEEPER },
     );
     this.#nursery = nursery;
-    this.#keeps();
+    this.#keeps(keeper);
   }
 
   /** Has the next in line begin, if nothing is before it (V1). */
