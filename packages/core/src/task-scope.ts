@@ -144,7 +144,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   /** @internal The deadline's error, if the deadline is what cancelled the scope. */
   _expired: TimeoutError | undefined = undefined;
   #told: Ending | undefined;
-  /** What a policy had collected when a fatal error outranked it. */
+  /** What a policy had collected when a fatal error outranked it, while the body runs. */
   #outranked: unknown;
   #disarm: (() => void) | undefined;
   readonly #site: string | undefined;
@@ -433,7 +433,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     const error = this.#policy.outcome?.(() => this.#label);
     if (this.#fatal !== undefined) {
       if (error !== undefined) {
-        this.#outranked = error;
+        if (this.#body === "running") this.#outranked = error;
         const { errors = [error], tasks = [] } = error as Partial<TaskGroupError>;
         errors.forEach((member, index) => {
           this.#report(member, tasks[index], "report", OUTRANKED);

@@ -1,6 +1,5 @@
 import {
   CancellationSource,
-  type CancellationToken,
   CancelledError,
   FatalError,
   type Task,
@@ -10,7 +9,7 @@ import {
   failAfter,
   moveOnAfter,
 } from "@scope/core";
-import { Deferred, captureReports, flushMicrotasks } from "@scope/test-utils";
+import { captureReports, Deferred, flushMicrotasks, waits } from "@scope/test-utils";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 
 type Body = (scope: TaskScope) => unknown;
@@ -21,11 +20,6 @@ const deadlines: [string, Deadline][] = [
   ["moveOnAfter", moveOnAfter],
   ["failAfter", failAfter],
 ];
-
-/** Waits until it is cancelled. */
-function waits(token: CancellationToken): Promise<never> {
-  return token.race(new Promise<never>(() => undefined));
-}
 
 /** What became of a promise by the time that so many milliseconds have passed. */
 async function after(

@@ -12,39 +12,24 @@ import {
 } from "@scope/core";
 import type { CancellationToken, Task } from "@scope/core";
 import {
-  Deferred,
   captureReports,
   collectGarbage,
+  Deferred,
   flushMicrotasks,
-  heapUsed,
+  growth,
+  inBatches as runInBatches,
   macrotask,
+  survivors,
+  type Watched,
 } from "@scope/test-utils";
 import { getEventListeners } from "node:events";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 const MEGABYTE = 2 ** 20;
 const MILLION = 1_000_000;
-/** So many at once, where they are not done one after another. */
-const BATCH = 10_000;
 
-/** By how much the heap has grown after `count` times; the first few warm up the engine, which keeps what it learns. */
-async function growth(count: number, times: (count: number) => unknown): Promise<number> {
-  for (let round = 0; round < 3; round++) await times(count / 20);
-  const before = await heapUsed();
-  await times(count);
-  const after = await heapUsed();
-  if (process.env["LEAKS_SHOWN"] !== undefined) {
-    const { currentTestName } = expect.getState();
-    process.stderr.write(`${String(after - before).padStart(10)} bytes  ${String(currentTestName)}\n`);
-  }
-  return after - before;
-}
-
-/** `count` times, a batch at once. */
-async function inBatches(count: number, start: () => unknown): Promise<void> {
-  const length = Math.min(count, BATCH);
-  for (let done = 0; done < count; done += length) await Promise.all(Array.from({ length }, start));
-}
+/** `count` times, 10,000 at once: timers make each batch cost a millisecond. */
+const inBatches = (count: number, start: () => unknown): Promise<void> => runInBatches(count, start, 10_000);
 
 describe("one long-lived scope", { timeout: 60_000 }, () => {
   it("keeps nothing of a million short tasks (L7)", async () => {
@@ -213,14 +198,6 @@ describe("one long-lived AbortSignal", { timeout: 60_000 }, () => {
     expect(grown).toBeLessThan(MEGABYTE);
   });
 });
-
-/** Objects that should be collected, by name; those that are not are shown. */
-type Watched = Record<string, WeakRef<object>>;
-
-async function survivors(watched: Watched): Promise<string[]> {
-  await collectGarbage();
-  return Object.entries(watched).flatMap(([name, ref]) => (ref.deref() === undefined ? [] : [name]));
-}
 
 /** A function and what it has closed over. */
 function work<F extends object>(make: (captured: object) => F): { fn: F; watched: Watched } {

@@ -33,25 +33,16 @@ import {
   sleep,
 } from "@scope/core";
 import {
-  Deferred,
-  EventLog,
   captureReports,
   collectGarbage,
+  Deferred,
+  EventLog,
   flushMicrotasks,
   macrotask,
+  rejection,
+  waits,
 } from "@scope/test-utils";
 import { afterEach, describe, expect, it, vi } from "vitest";
-
-/** Waits until it is cancelled. */
-function waits(token: CancellationToken): Promise<never> {
-  return token.race(new Promise<never>(() => undefined));
-}
-
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  const [settled] = await Promise.allSettled([promise]);
-  if (settled.status === "fulfilled") throw new Error("it was to reject");
-  return settled.reason;
-}
 
 const boom = new Error("boom");
 

@@ -1,7 +1,6 @@
 /** The hook that owners of other kinds are built on: a scope with a policy of its own. */
 import {
   CancellationSource,
-  type CancellationToken,
   FatalError,
   InvalidStateError,
   type ScopePolicy,
@@ -11,19 +10,8 @@ import {
   type TaskScopeOptions,
   TimeoutError,
 } from "@scope/core";
-import { Deferred, captureReports, flushMicrotasks } from "@scope/test-utils";
+import { captureReports, Deferred, flushMicrotasks, rejection, waits } from "@scope/test-utils";
 import { describe, expect, it, vi } from "vitest";
-
-/** Waits until it is cancelled. */
-function waits(token: CancellationToken): Promise<never> {
-  return token.race(new Promise<never>(() => undefined));
-}
-
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  const [settled] = await Promise.allSettled([promise]);
-  if (settled.status === "fulfilled") throw new Error("it was to reject");
-  return settled.reason;
-}
 
 /** Collects every failure; cancels the siblings or not, as it is told. */
 class Collecting implements ScopePolicy {

@@ -15,19 +15,16 @@ import {
   sleep,
 } from "@scope/core";
 import {
-  Deferred,
-  EventLog,
   captureReports,
   collectGarbage,
+  Deferred,
+  EventLog,
   flushMicrotasks,
   macrotask,
+  rejection,
+  waits,
 } from "@scope/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-
-/** Waits until it is cancelled. */
-function waits(token: CancellationToken): Promise<never> {
-  return token.race(new Promise<never>(() => undefined));
-}
 
 /** How a promise settled, or that it has not. */
 function watch(promise: Promise<unknown>): () => string {
@@ -44,12 +41,6 @@ function watch(promise: Promise<unknown>): () => string {
 }
 
 /** The rejection of a promise that has to reject. */
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  const [settled] = await Promise.allSettled([promise]);
-  if (settled.status === "fulfilled") throw new Error("it was to reject");
-  return settled.reason;
-}
-
 /** What a function throws that has to throw. */
 function thrown(fn: () => unknown): unknown {
   try {

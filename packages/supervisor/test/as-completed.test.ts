@@ -10,16 +10,11 @@ import {
   TimeoutError,
 } from "@scope/core";
 import { asCompleted } from "@scope/supervisor";
-import { Deferred, EventLog, captureReports, flushMicrotasks } from "@scope/test-utils";
+import { captureReports, Deferred, EventLog, flushMicrotasks, rejection, waits } from "@scope/test-utils";
 import { describe, expect, it, vi } from "vitest";
 
 const boom = new Error("boom");
 const bang = new Error("bang");
-
-/** Waits until it is cancelled. */
-function waits(token: CancellationToken): Promise<never> {
-  return token.race(new Promise<never>(() => undefined));
-}
 
 /** Ends a good while after it was asked. */
 function slow(log: EventLog, end = "ended"): TaskFunction<void> {
@@ -28,12 +23,6 @@ function slow(log: EventLog, end = "ended"): TaskFunction<void> {
     await flushMicrotasks(40);
     log.add(end);
   };
-}
-
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  const [settled] = await Promise.allSettled([promise]);
-  if (settled.status === "fulfilled") throw new Error("it was to reject");
-  return settled.reason;
 }
 
 /** `for await` awaits what is iterated over by its type, though not when it runs: a loop over tasks is typed by this. */

@@ -7,22 +7,11 @@ import {
   TimeoutError,
 } from "@scope/core";
 import { gather } from "@scope/supervisor";
-import { Deferred, EventLog, captureReports, flushMicrotasks } from "@scope/test-utils";
+import { captureReports, Deferred, EventLog, flushMicrotasks, rejection, waits } from "@scope/test-utils";
 import { describe, expect, it, vi } from "vitest";
 
 const boom = new Error("boom");
 const bang = new Error("bang");
-
-/** Waits until it is cancelled. */
-function waits(token: CancellationToken): Promise<never> {
-  return token.race(new Promise<never>(() => undefined));
-}
-
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  const [settled] = await Promise.allSettled([promise]);
-  if (settled.status === "fulfilled") throw new Error("it was to reject");
-  return settled.reason;
-}
 
 describe("gather", () => {
   describe("of functions", () => {

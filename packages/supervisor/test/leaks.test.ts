@@ -1,33 +1,22 @@
 /** What is over is gone: heaps measured after a full collection, and objects that must be collectable. */
 import { getEventListeners } from "node:events";
-import { CancellationSource, type CancellationToken, type Task, type TaskFunction } from "@scope/core";
+import { CancellationSource, type Task, type TaskFunction } from "@scope/core";
 import { Supervisor, asCompleted, gather, race } from "@scope/supervisor";
-import { Deferred, captureReports, collectGarbage, heapUsed, macrotask } from "@scope/test-utils";
+import {
+  captureReports,
+  collectGarbage,
+  Deferred,
+  growth,
+  heapUsed,
+  inBatches,
+  macrotask,
+  waits,
+} from "@scope/test-utils";
 import { describe, expect, it } from "vitest";
 
 const MEGABYTE = 2 ** 20;
 /** So many at once, where they are not done one after another. */
 const BATCH = 100;
-
-/** Waits until it is cancelled. */
-function waits(token: CancellationToken): Promise<never> {
-  return token.race(new Promise<never>(() => undefined));
-}
-
-/** By how much the heap has grown after `count` times; the first few warm up the engine, which keeps what it learns. */
-async function growth(count: number, times: (count: number) => unknown): Promise<number> {
-  for (let round = 0; round < 3; round++) await times(count / 20);
-  const before = await heapUsed();
-  await times(count);
-  return (await heapUsed()) - before;
-}
-
-/** `count` times, a batch at once. */
-async function inBatches(count: number, start: () => unknown): Promise<void> {
-  for (let done = 0; done < count; done += BATCH) {
-    await Promise.all(Array.from({ length: BATCH }, start));
-  }
-}
 
 const one = async (): Promise<number> => {
   await Promise.resolve();

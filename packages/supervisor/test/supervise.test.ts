@@ -10,19 +10,16 @@ import {
   Supervisor,
   type SupervisorOptions,
 } from "@scope/supervisor";
-import { Deferred, EventLog, captureReports, flushMicrotasks, macrotask } from "@scope/test-utils";
+import {
+  captureReports,
+  Deferred,
+  EventLog,
+  flushMicrotasks,
+  macrotask,
+  rejection,
+  waits,
+} from "@scope/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-
-/** Waits until it is cancelled. */
-function waits(token: CancellationToken): Promise<never> {
-  return token.race(new Promise<never>(() => undefined));
-}
-
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  const [settled] = await Promise.allSettled([promise]);
-  if (settled.status === "fulfilled") throw new Error("it was to reject");
-  return settled.reason;
-}
 
 /** What a promise has come to by now. */
 function watch(promise: Promise<unknown>): { readonly settled: boolean } {

@@ -3,12 +3,16 @@ import { CancellationSource, FatalError, TaskGroupError, setDebug, sleep } from 
 import type { Task } from "@scope/core";
 import { TaskGroup } from "@scope/taskgroup";
 import {
-  Deferred,
   captureReports,
   collectGarbage,
+  Deferred,
   flushMicrotasks,
+  growth,
   heapUsed,
+  inBatches,
   macrotask,
+  survivors,
+  type Watched,
 } from "@scope/test-utils";
 import { getEventListeners } from "node:events";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -16,26 +20,6 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 const MEGABYTE = 2 ** 20;
 /** So many at once, where they are not done one after another. */
 const BATCH = 100;
-
-/** By how much the heap has grown after `count` times; the first few warm up the engine, which keeps what it learns. */
-async function growth(count: number, times: (count: number) => unknown): Promise<number> {
-  for (let round = 0; round < 3; round++) await times(count / 20);
-  const before = await heapUsed();
-  await times(count);
-  const after = await heapUsed();
-  if (process.env["LEAKS_SHOWN"] !== undefined) {
-    const { currentTestName } = expect.getState();
-    process.stderr.write(`${String(after - before).padStart(10)} bytes  ${String(currentTestName)}\n`);
-  }
-  return after - before;
-}
-
-/** `count` times, a batch at once. */
-async function inBatches(count: number, start: () => unknown): Promise<void> {
-  for (let done = 0; done < count; done += BATCH) {
-    await Promise.all(Array.from({ length: BATCH }, start));
-  }
-}
 
 describe("one long-lived AbortSignal", { timeout: 60_000 }, () => {
   it("keeps nothing of 100,000 groups under it, and has one listener at most (L7)", async () => {
@@ -130,14 +114,6 @@ describe("map", { timeout: 60_000 }, () => {
     expect(heaps[1]! - heaps[0]!).toBeLessThan(MEGABYTE);
   });
 });
-
-/** Objects that should be collected, by name; those that are not are shown. */
-type Watched = Record<string, WeakRef<object>>;
-
-async function survivors(watched: Watched): Promise<string[]> {
-  await collectGarbage();
-  return Object.entries(watched).flatMap(([name, ref]) => (ref.deref() === undefined ? [] : [name]));
-}
 
 describe("the error of a finished group", () => {
   async function fail(): Promise<{ error: TaskGroupError; failure: Error; watched: Watched }> {

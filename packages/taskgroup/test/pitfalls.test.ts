@@ -15,25 +15,16 @@ import {
 } from "@scope/core";
 import { TaskGroup } from "@scope/taskgroup";
 import {
-  Deferred,
-  EventLog,
   captureReports,
   collectGarbage,
+  Deferred,
+  EventLog,
   flushMicrotasks,
   macrotask,
+  rejection,
+  waits,
 } from "@scope/test-utils";
 import { describe, expect, it, vi } from "vitest";
-
-/** Waits until it is cancelled. */
-function waits(token: CancellationToken): Promise<never> {
-  return token.race(new Promise<never>(() => undefined));
-}
-
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  const [settled] = await Promise.allSettled([promise]);
-  if (settled.status === "fulfilled") throw new Error("it was to reject");
-  return settled.reason;
-}
 
 /** The one error of a group that has to fail. */
 async function groupError(promise: Promise<unknown>): Promise<TaskGroupError> {

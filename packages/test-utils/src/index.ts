@@ -1,8 +1,9 @@
 /** Helpers for tests that wait for events, not for time. */
-export { Deferred, flushMicrotasks, macrotask } from "./waiting.ts";
+export { Deferred, flushMicrotasks, macrotask, rejection, waits } from "./waiting.ts";
 export { EventLog } from "./event-log.ts";
 export { captureReports } from "./reports.ts";
-export { heapUsed, collectGarbage } from "./heap.ts";
+export { collectGarbage, growth, heapUsed, inBatches, survivors } from "./heap.ts";
+export type { Watched } from "./heap.ts";
 export { describeOwner } from "./owner-contract.ts";
 export type { Owner, OwnerKind, Situation, Verdict, Verdicts } from "./owner-contract.ts";
 export { scopeVerdicts } from "./scope-verdicts.ts";

@@ -1,3 +1,5 @@
+import type { CancellationToken } from "@scope/core";
+
 /** A promise that the test settles by hand. */
 export class Deferred<T = void> {
   readonly promise: Promise<T>;
@@ -30,4 +32,16 @@ export function macrotask(): Promise<void> {
     };
     port1.postMessage(undefined);
   });
+}
+
+/** Waits until it is cancelled. */
+export function waits(token: CancellationToken): Promise<never> {
+  return token.race(new Promise<never>(() => undefined));
+}
+
+/** What a promise rejects with. */
+export async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  const [settled] = await Promise.allSettled([promise]);
+  if (settled.status === "fulfilled") throw new Error("it was to reject");
+  return settled.reason;
 }
