@@ -13,6 +13,7 @@ import {
   moveOnAfter,
   sleep,
 } from "@scope/core";
+import { Supervisor, asCompleted, gather, race } from "@scope/supervisor";
 import { TaskGroup } from "@scope/taskgroup";
 
 // spawn, and the value of a task
@@ -83,6 +84,43 @@ await assert.rejects(
   failAfter(5, (scope) => sleep(60_000, scope.token)),
   (error) => error instanceof TimeoutError,
 );
+
+// a supervised child is restarted, its sibling goes on
+let attempts = 0;
+await Supervisor.run(
+  async (supervisor) => {
+    const sibling = supervisor.spawn(async (token) => sleep(60_000, token));
+    await new Promise((resolve) => {
+      supervisor.supervise(
+        async (token) => {
+          attempts += 1;
+          if (attempts < 3) throw failure;
+          resolve();
+          await sleep(60_000, token);
+        },
+        { name: "child", backoff: { initial: 1 } },
+      );
+    });
+    assert.equal(sibling.status, "running");
+    supervisor.cancel();
+  },
+  { onError: "ignore" },
+);
+assert.equal(attempts, 3);
+
+// the combinators end what they start
+const first = await race([(token) => sleep(60_000, token), async () => "first"]);
+assert.deepEqual(first, { value: "first", index: 1, errors: [] });
+const settled = await gather([() => 1, () => Promise.reject(failure)]);
+assert.deepEqual(settled, [
+  { status: "fulfilled", value: 1 },
+  { status: "rejected", reason: failure },
+]);
+const order = [];
+for await (const task of asCompleted([(token) => sleep(5, token).then(() => "slow"), async () => "quick"])) {
+  order.push(task.result());
+}
+assert.deepEqual(order, ["quick", "slow"]);
 
 // the context is the spawner's, also when the start was delayed
 const storage = new AsyncLocalStorage();

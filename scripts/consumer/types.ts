@@ -27,6 +27,17 @@ import {
   type TaskStatus,
   type TokenLike,
 } from "@scope/core";
+import {
+  RestartLimitError,
+  Supervisor,
+  asCompleted,
+  gather,
+  race,
+  type Child,
+  type ChildSpec,
+  type SupervisorEvent,
+  type SupervisorOptions,
+} from "@scope/supervisor";
 import { TaskGroup } from "@scope/taskgroup";
 
 export async function cancellation(outer: TokenLike): Promise<unknown[]> {
@@ -131,6 +142,53 @@ export async function groups(items: AsyncIterable<string>): Promise<unknown[]> {
     const limit: number = new TimeoutError(1).timeout;
     return [timeouts?.leaves(), misuse, error.tasks, error.errors, limit, new FatalError("stop")];
   }
+}
+
+export async function supervised(outer: TokenLike): Promise<unknown[]> {
+  const options: SupervisorOptions = {
+    token: outer,
+    strategy: "rest-for-one",
+    maxRestarts: 5,
+    withinMs: 1000,
+    onError: "ignore",
+    onEvent: ({ type, child, error, delay }: SupervisorEvent) => [type, child.name, error, delay],
+  };
+  const spec: ChildSpec = {
+    name: "child",
+    restart: "transient",
+    backoff: { initial: 1, max: 10, factor: 2, jitter: 0.5 },
+    stopTimeout: 100,
+    significant: true,
+  };
+  const names: string[] = await Supervisor.run(async (supervisor) => {
+    const child: Child = supervisor.supervise((token, { ready }) => {
+      ready();
+      return sleep(1, token);
+    }, spec);
+    await child.restart();
+    await child.stop();
+    const task: Task<number> = supervisor.spawn(() => child.restarts);
+    await task;
+    return Array.from(supervisor.children(), ({ name }) => name);
+  }, options);
+  return [names, new RestartLimitError("enough").cause];
+}
+
+export async function combined(token: TokenLike): Promise<unknown[]> {
+  const [one, two] = await gather([() => 1, async () => "two"], { token });
+  const number: number | undefined = one.status === "fulfilled" ? one.value : undefined;
+  const text: string | undefined = two.status === "fulfilled" ? two.value : undefined;
+  const winner: { value: string; index: number; errors: unknown[] } = await race([() => "a", () => "b"], {
+    token,
+    stagger: 1,
+    continueOnError: true,
+  });
+  const values: number[] = [];
+  for await (const task of asCompleted([() => 1, async () => 2], { concurrency: 1 })) {
+    const done: Task<number> = task;
+    values.push(done.result());
+  }
+  return [number, text, winner, values];
 }
 
 export async function disposal(): Promise<TaskGroup> {
