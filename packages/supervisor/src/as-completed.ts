@@ -1,6 +1,5 @@
 import {
   CancelledError,
-  FatalError,
   type ScopeOptions,
   type Task,
   type TaskFunction,
@@ -8,7 +7,8 @@ import {
   checkFunction,
   wrongType,
 } from "@scope/core";
-import { Delivery, reportUndelivered } from "./delivery.ts";
+import { Bell } from "./bell.ts";
+import { delivery, reportUndelivered } from "./delivery.ts";
 import { Source } from "./source.ts";
 
 /**
@@ -71,17 +71,18 @@ class Completions<T> implements CompletedTasks<T> {
   readonly #options: ScopeOptions;
   /** Opened by the first `next()`. */
   #scope: TaskScope | undefined;
-  #running: Promise<void> | undefined;
-  #finished = noop;
+  /** From then on until everything in the scope has ended. */
+  #running = false;
+  #left = false;
   /** Done, and not handed out. */
   readonly #ready = new Set<Task<T>>();
-  /** Who waits for the next one. */
-  readonly #waiting = new Set<{ resolve: (step: Step<T>) => void; reject: (error: unknown) => void }>();
-  #state: "open" | "left" | "ended" = "open";
   /** What the scope ended in, until it has been thrown. */
   #failure: { readonly error: unknown } | undefined;
   readonly #leaving = new CancelledError("The loop was left", { source: "shutdown" });
-  #roomMade = (): void => undefined;
+  /** The latest step that was asked for: they are taken one after another. */
+  #last: Promise<unknown> = Promise.resolve();
+  /** Rung when a task has ended, and when everything has. */
+  readonly #news = new Bell();
 
   constructor(fns: Iterable<TaskFunction<T>> | AsyncIterable<TaskFunction<T>>, options: ScopeOptions) {
     // Refuses bad options now; closed at once, it leaves nothing behind.
@@ -95,35 +96,26 @@ class Completions<T> implements CompletedTasks<T> {
   }
 
   next(): Promise<Step<T>> {
-    if (this.#state === "open" && this.#scope === undefined) {
+    if (this.#scope === undefined && !this.#left) {
       const onTaskDone = (task: Task<unknown>): void => {
         this.#ready.add(task as Task<T>);
-        this.#roomMade();
-        // A fatal error is about to cancel the scope: it is thrown, not handed out.
-        if (!(task.error instanceof FatalError)) this.#serve();
+        this.#news.ring();
       };
-      this.#scope = new TaskScope({ ...this.#options, onTaskDone }, new Delivery("asCompleted"));
-      // A function may call `return()` in its synchronous part: what it is to wait for is there before.
-      this.#running = new Promise((resolve) => {
-        this.#finished = resolve;
-      });
+      this.#scope = new TaskScope({ ...this.#options, onTaskDone }, delivery("asCompleted"));
+      this.#running = true;
       void this.#run(this.#scope);
     }
-    return new Promise((resolve, reject) => {
-      this.#waiting.add({ resolve, reject });
-      this.#serve();
-    });
+    const step = this.#last.then(() => this.#take());
+    this.#last = step.then(noop, noop);
+    return step;
   }
 
-  async return(): Promise<Step<T>> {
-    if (this.#state === "open") this.#state = this.#scope === undefined ? "ended" : "left";
+  /** Cancels the rest; once that has ended, a step finds nothing but the end. */
+  return(): Promise<Step<T>> {
+    this.#left = true;
     this.#scope?.cancel(this.#leaving);
-    await this.#running;
-    this.#drop();
-    const failure = this.#failure;
-    this.#failure = undefined;
-    if (failure !== undefined) throw failure.error;
-    return { done: true, value: undefined };
+    if (!this.#running) this.#drop();
+    return this.next();
   }
 
   async throw(error: unknown): Promise<Step<T>> {
@@ -131,8 +123,8 @@ class Completions<T> implements CompletedTasks<T> {
     throw error;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.return().then(() => undefined);
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
   }
 
   async #run(scope: TaskScope): Promise<void> {
@@ -141,10 +133,9 @@ class Completions<T> implements CompletedTasks<T> {
     } catch (error) {
       if (error !== this.#leaving) this.#failure = { error };
     }
-    if (this.#state === "left" || this.#failure !== undefined) this.#drop();
-    this.#state = "ended";
-    this.#serve();
-    this.#finished();
+    if (this.#left || this.#failure !== undefined) this.#drop();
+    this.#running = false;
+    this.#news.ring();
   }
 
   /** What is done is not going to be handed out any more. */
@@ -159,12 +150,7 @@ class Completions<T> implements CompletedTasks<T> {
     const source = new Source<unknown>(this.#fns, token);
     try {
       for (let index = 0; ; index++) {
-        while (scope.size >= concurrency) {
-          const room = new Promise<void>((resolve) => {
-            this.#roomMade = resolve;
-          });
-          await token.race(room);
-        }
+        while (scope.size >= concurrency) await token.race(this.#news.next());
         token.throwIfCancelled();
         const pulled = source.pull();
         // What is there already starts at once.
@@ -179,22 +165,20 @@ class Completions<T> implements CompletedTasks<T> {
     }
   }
 
-  /** Hands out what there is to who waits; once the scope is cancelled there is nothing but its end. */
-  #serve(): void {
-    for (const waiting of this.#waiting) {
-      const cut = this.#state !== "ended" && this.#scope?.cancelRequested === true;
-      const [task] = cut ? [] : this.#ready;
-      if (task === undefined && this.#state !== "ended") return;
-      this.#waiting.delete(waiting);
-      if (task !== undefined) {
-        this.#ready.delete(task);
-        waiting.resolve({ done: false, value: task });
-      } else if (this.#failure !== undefined) {
-        const { error } = this.#failure;
-        this.#failure = undefined;
-        waiting.reject(error);
-      } else waiting.resolve({ done: true, value: undefined });
+  async #take(): Promise<Step<T>> {
+    // Once the scope is cancelled there is nothing to come but its end.
+    while (this.#running && (this.#ready.size === 0 || this.#scope?.cancelRequested === true)) {
+      await this.#news.next();
     }
+    const [task] = this.#ready;
+    if (task !== undefined) {
+      this.#ready.delete(task);
+      return { done: false, value: task };
+    }
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) throw failure.error;
+    return { done: true, value: undefined };
   }
 }
 

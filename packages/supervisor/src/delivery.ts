@@ -1,24 +1,16 @@
-import { type ScopePolicy, type Task, reportTaskError } from "@scope/core";
+import { type ScopePolicy, type Task, checkFunction, reportTaskError } from "@scope/core";
 
 /** For calls that hand their tasks' failures out themselves: the scope only keeps the body's. Knows no scope. */
-export class Delivery implements ScopePolicy {
-  readonly kind: string;
-  #body: { readonly error: unknown } | undefined;
-
-  constructor(kind: string) {
-    this.kind = kind;
-  }
-
-  failed(error: unknown, task: Task<unknown> | undefined): boolean {
-    if (task === undefined) this.#body = { error };
-    return false;
-  }
-
-  outcome(): unknown {
-    const error = this.#body?.error;
-    this.#body = undefined;
-    return error;
-  }
+export function delivery(kind: string): ScopePolicy {
+  let failure: unknown;
+  return {
+    kind,
+    failed(error, task) {
+      if (task === undefined) failure = error;
+      return false;
+    },
+    outcome: () => failure,
+  };
 }
 
 /** L2 for tasks whose failures nobody is going to be handed; but for the error that has just been thrown. */
@@ -35,4 +27,9 @@ export function reportUndelivered(
       task,
     });
   }
+}
+
+/** Refuses a list that holds anything else, or has holes. */
+export function checkFunctions(fns: readonly unknown[]): void {
+  for (const [index, fn] of fns.entries()) checkFunction(`fns[${index}]`, fn);
 }

@@ -1,12 +1,5 @@
-import {
-  type ScopeOptions,
-  type Task,
-  type TaskFunction,
-  TaskScope,
-  checkFunction,
-  wrongType,
-} from "@scope/core";
-import { Delivery, reportUndelivered } from "./delivery.ts";
+import { type ScopeOptions, type Task, type TaskFunction, TaskScope, wrongType } from "@scope/core";
+import { checkFunctions, delivery, reportUndelivered } from "./delivery.ts";
 
 /** What each function came to, as `Promise.allSettled` tells it. */
 export type Gathered<T extends readonly TaskFunction<unknown>[]> = {
@@ -34,8 +27,8 @@ export async function gather<const T extends readonly TaskFunction<unknown>[]>(
 ): Promise<Gathered<T>> {
   if (!Array.isArray(fns)) throw wrongType("fns", "an array of functions", fns);
   const runners = fns as readonly TaskFunction<unknown>[];
-  for (let index = 0; index < runners.length; index++) checkFunction(`fns[${index}]`, runners[index]);
-  const scope = new TaskScope(options, new Delivery("gather"));
+  checkFunctions(runners);
+  const scope = new TaskScope(options, delivery("gather"));
   const tasks: Task<unknown>[] = [];
   try {
     await scope.run(() => {

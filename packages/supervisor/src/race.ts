@@ -6,12 +6,11 @@ import {
   TaskGroupError,
   TaskScope,
   checkDuration,
-  checkFunction,
   reportTaskError,
   sleep,
   wrongType,
 } from "@scope/core";
-import { Delivery, reportUndelivered } from "./delivery.ts";
+import { checkFunctions, delivery, reportUndelivered } from "./delivery.ts";
 
 export interface RaceOptions extends ScopeOptions {
   /** The first success decides, not the first end. @default false; true with `stagger` */
@@ -62,9 +61,7 @@ export async function race<T>(
   if (!(Symbol.iterator in Object(fns))) throw wrongType("fns", "an iterable of functions", fns);
   const runners = [...fns];
   if (runners.length === 0) throw wrongType("fns", "an iterable of at least one function", fns);
-  runners.forEach((fn, index) => {
-    checkFunction(`fns[${index}]`, fn);
-  });
+  checkFunctions(runners);
   if (stagger !== undefined) checkDuration("stagger", stagger);
   const firstSuccess = continueOnError || stagger !== undefined;
 
@@ -73,20 +70,16 @@ export async function race<T>(
   let winner: Task<T> | undefined;
   let startNext = (): void => undefined;
   const onTaskDone = (task: Task<unknown>): void => {
-    const failure = task.status === "failed";
-    if (
-      winner === undefined &&
-      !scope.cancelRequested &&
-      (task.status === "succeeded" || (failure && !firstSuccess))
-    ) {
+    const decides = task.status === "succeeded" || !firstSuccess;
+    // Once the scope is cancelled there is a winner, or there will be none.
+    if (decides && !scope.cancelRequested) {
       winner = task as Task<T>;
       scope.cancel(new CancelledError("Another was first", { source: "sibling" }));
-    } else if (failure && winner === undefined) failed.push(task as Task<T>);
+    } else if (winner === undefined) failed.push(task as Task<T>);
     startNext();
   };
-  const scope = new TaskScope({ ...scopeOptions, onTaskDone }, new Delivery("race"));
+  const scope = new TaskScope({ ...scopeOptions, onTaskDone }, delivery("race"));
 
-  let cutShort: { readonly error: unknown } | undefined;
   try {
     await scope.run(async () => {
       for (const fn of runners) {
@@ -102,17 +95,15 @@ export async function race<T>(
       }
     });
   } catch (error) {
-    cutShort = { error };
+    await disposeOfLate(tasks);
+    reportUndelivered(tasks, { error });
+    throw error;
   }
 
-  await disposeOfLate(tasks, cutShort === undefined ? winner : undefined);
-  if (cutShort !== undefined) {
-    reportUndelivered(tasks, cutShort);
-    throw cutShort.error;
-  }
   const errors = failed.map(({ error }) => error);
   if (winner === undefined)
     throw new TaskGroupError(errors, `all functions failed in race "${scope.name}"`, failed);
+  await disposeOfLate(tasks, winner);
   reportUndelivered(
     tasks.filter((task) => task !== winner && !failed.includes(task)),
     winner.status === "failed" ? winner : undefined,
@@ -121,10 +112,7 @@ export async function race<T>(
 }
 
 /** Values that nobody is going to see: closed, and waited for, one after another. */
-async function disposeOfLate(
-  tasks: readonly Task<unknown>[],
-  winner: Task<unknown> | undefined,
-): Promise<void> {
+async function disposeOfLate(tasks: readonly Task<unknown>[], winner?: Task<unknown>): Promise<void> {
   const kept = winner?.status === "succeeded" ? winner.result() : undefined;
   for (const task of tasks) {
     if (task.status !== "succeeded" || task === winner) continue;

@@ -7,8 +7,8 @@ const PATIENCE = 32;
 export class Source<T> {
   readonly #iterator: Iterator<T> | AsyncIterator<T>;
   readonly #token: CancellationToken;
-  /** The step that an async iterator is producing, or has produced for nobody. */
-  #step: Promise<IteratorResult<T>> | undefined;
+  /** The step that an async iterator is producing; it never rejects. */
+  #step: Promise<PromiseSettledResult<IteratorResult<T>>> | undefined;
   /** It said so, or threw: either way it is not to be returned. */
   #ended = false;
 
@@ -24,9 +24,21 @@ export class Source<T> {
   pull(): IteratorResult<T> | Promise<IteratorResult<T>> {
     this.#ended = true;
     const step = this.#iterator.next();
-    if ("then" in step) return this.#wait(Promise.resolve(step));
+    if ("then" in step) return this.#wait(step);
     this.#ended = step.done === true;
     return step;
+  }
+
+  async #wait(step: Promise<IteratorResult<T>>): Promise<IteratorResult<T>> {
+    this.#ended = false;
+    this.#step = Promise.allSettled([step]).then(([outcome]) => {
+      this.#step = undefined;
+      this.#ended = outcome.status === "rejected" || outcome.value.done === true;
+      return outcome;
+    });
+    const outcome = await this.#token.race(this.#step);
+    if (outcome.status === "rejected") throw outcome.reason;
+    return outcome.value;
   }
 
   /**
@@ -34,39 +46,18 @@ export class Source<T> {
    * gets a few turns to answer, then it is asked to return as well, and what still goes wrong in it is reported.
    */
   async close(): Promise<void> {
-    let busy = this.#step !== undefined;
-    this.#step?.then(
-      ({ done }) => {
-        busy = false;
-        this.#ended = done === true;
-      },
-      (error: unknown) => {
-        busy = false;
-        this.#ended = true;
-        this.#report(error);
-      },
-    );
-    await turnsWhile(() => busy);
-    if (this.#ended) return;
-    let returning = true;
-    const returned = this.#return().finally(() => {
-      returning = false;
+    const answered = this.#step?.then((outcome) => {
+      if (outcome.status === "rejected") this.#report(outcome.reason);
     });
+    await Promise.race([answered, turns()]);
+    if (this.#ended) return;
+    const busy = this.#step !== undefined;
+    const returned = this.#return();
     if (!busy) return returned;
-    returned.catch((error: unknown) => {
+    const reported = returned.catch((error: unknown) => {
       this.#report(error);
     });
-    await turnsWhile(() => returning);
-  }
-
-  async #wait(step: Promise<IteratorResult<T>>): Promise<IteratorResult<T>> {
-    this.#step = step;
-    this.#ended = false;
-    const [outcome] = await this.#token.race(Promise.allSettled([step]));
-    this.#step = undefined;
-    this.#ended = outcome.status === "rejected" || outcome.value.done === true;
-    if (outcome.status === "rejected") throw outcome.reason;
-    return outcome.value;
+    await Promise.race([reported, turns()]);
   }
 
   async #return(): Promise<void> {
@@ -81,6 +72,6 @@ export class Source<T> {
   }
 }
 
-async function turnsWhile(busy: () => boolean): Promise<void> {
-  for (let turn = 0; turn < PATIENCE && busy(); turn++) await Promise.resolve();
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < PATIENCE; turn++) await Promise.resolve();
 }

@@ -1,4 +1,5 @@
 import { type Task, checkDuration, checkFunction, wrongType } from "@scope/core";
+import { Bell } from "./bell.ts";
 import type { Backoff, Child, ChildFunction, ChildSpec, RestartPolicy } from "./types.ts";
 
 /** What the handle asks of the team that the child belongs to. */
@@ -31,14 +32,15 @@ export class SupervisedChild implements Child {
   next: "stop" | "wait" | "begin" = "stop";
   attempt: Attempt | undefined;
   restarts = 0;
+  /** Rung when an attempt is ready, or the child has ended. */
+  readonly settled = new Bell();
   /** Ends a back-off early. */
   interrupt: (() => void) | undefined;
   readonly #owner: ChildOwner;
   readonly #backoff: Backoff | undefined;
   /** Restarts in a row without an attempt that lasted. */
   #streak = 0;
-  #settled: (() => void)[] = [];
-  #go!: () => void;
+  readonly #turn = new Bell();
 
   constructor(owner: ChildOwner, fn: ChildFunction, spec: ChildSpec) {
     checkSpec(fn, spec);
@@ -75,7 +77,7 @@ export class SupervisedChild implements Child {
 
   /** Has the next attempt begin, in a microtask, and in the async context of the `supervise` call (L10). */
   go(): void {
-    this.#go();
+    this.#turn.ring();
   }
 
   /** The wait before the next restart, in milliseconds; an attempt that has lasted `steady` of them starts anew. */
@@ -88,22 +90,9 @@ export class SupervisedChild implements Child {
     return Math.min(max, shaken) || 0;
   }
 
-  /** Resolves when an attempt is ready, or the child has ended. */
-  settled(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#settled.push(resolve);
-    });
-  }
-
-  settle(): void {
-    for (const resolve of this.#settled.splice(0)) resolve();
-  }
-
   /** A promise reaction runs in the context it was registered in: each one registers the next. */
   #arm(): void {
-    void new Promise<void>((resolve) => {
-      this.#go = resolve;
-    }).then(() => {
+    void this.#turn.next().then(() => {
       this.#arm();
       this.#owner.begin(this);
     });

@@ -148,7 +148,7 @@ export class Team implements ChildOwner {
     if (this.#scope.cancelRequested) {
       throw new InvalidStateError(`${this.#label} is shutting down: child "${child.name}" stays stopped`);
     }
-    const settled = child.settled();
+    const settled = child.settled.next();
     switch (child.state) {
       case "running":
         child.next = "begin";
@@ -244,7 +244,7 @@ export class Team implements ChildOwner {
 
   #isReady(child: SupervisedChild): void {
     this.#emit({ type: "ready", child });
-    child.settle();
+    child.settled.ring();
     this.#pass(child);
   }
 
@@ -416,7 +416,7 @@ export class Team implements ChildOwner {
     if (state === "stopped") this.#emit({ type: "stopped", child });
     if (child.policy === "temporary" && this.children.get(child.name) === child)
       this.children.delete(child.name);
-    child.settle();
+    child.settled.ring();
     this.#alive--;
     if (this.#alive === 0) {
       this.#nursery = undefined;
