@@ -3,7 +3,7 @@
  * shutdown would stretch an endless loop until it fits the limit (erlang/otp#1287).
  */
 export class RestartWindow {
-  readonly #limit: number;
+  readonly limit: number;
   readonly #span: number;
   /** When the restarts in the window happened; at most one more than the limit. */
   #times: number[] = [];
@@ -11,17 +11,17 @@ export class RestartWindow {
   #stoodSince: number | undefined;
 
   constructor(limit: number, span: number) {
-    this.#limit = limit;
+    this.limit = limit;
     this.#span = span;
   }
 
   /** Notes a restart; returns whether the limit allows it. */
   admits(): boolean {
-    if (this.#limit === Infinity) return true;
+    if (this.limit === Infinity) return true;
     const now = this.#now();
     this.#times = this.#times.filter((time) => now - time <= this.#span);
     this.#times.push(now);
-    return this.#times.length <= this.#limit;
+    return this.#times.length <= this.limit;
   }
 
   pause(): void {

@@ -1,4 +1,5 @@
-import { type Task, checkDuration, checkFunction, wrongType } from "@scope/core";
+import { CancellationSource, type Task, checkDuration, checkFunction, sleep, wrongType } from "@scope/core";
+import { checkOneOf, checkRange } from "./arguments.ts";
 import { Bell } from "./bell.ts";
 import type { Backoff, Child, ChildFunction, ChildSpec, RestartPolicy } from "./types.ts";
 
@@ -34,22 +35,33 @@ export class SupervisedChild implements Child {
   restarts = 0;
   /** Rung when an attempt is ready, or the child has ended. */
   readonly settled = new Bell();
-  /** Ends a back-off early. */
-  interrupt: (() => void) | undefined;
   readonly #owner: ChildOwner;
-  readonly #backoff: Backoff | undefined;
+  readonly #backoff: { readonly [K in keyof Backoff]-?: number };
   /** Restarts in a row without an attempt that lasted. */
   #streak = 0;
+  #backingOff = new CancellationSource();
   readonly #turn = new Bell();
 
   constructor(owner: ChildOwner, fn: ChildFunction, spec: ChildSpec) {
-    checkSpec(fn, spec);
-    this.name = spec.name;
+    checkFunction("fn", fn);
+    if (Object(spec) !== spec) throw wrongType("spec", "an object", spec);
+    const { name, restart = "permanent", stopTimeout = Infinity, significant = false } = spec;
+    const { backoff = { initial: 0 } } = spec;
+    const { initial, max = Infinity, factor = 2, jitter = 0 } = Object(backoff) as Backoff;
+    if (typeof name !== "string" || name === "") throw wrongType("name", "a string that is not empty", name);
+    checkOneOf("restart", restart, ["permanent", "transient", "temporary"]);
+    checkDuration("stopTimeout", stopTimeout);
+    checkOneOf("significant", significant, [true, false]);
+    checkDuration("backoff.initial", initial);
+    checkDuration("backoff.max", max);
+    checkRange("backoff.factor", factor, 1, Infinity);
+    checkRange("backoff.jitter", jitter, 0, 1);
+    this.name = name;
     this.fn = fn;
-    this.policy = spec.restart ?? "permanent";
-    this.stopTimeout = spec.stopTimeout ?? Infinity;
-    this.significant = spec.significant ?? false;
-    this.#backoff = spec.backoff;
+    this.policy = restart;
+    this.stopTimeout = stopTimeout;
+    this.significant = significant;
+    this.#backoff = { initial, max, factor, jitter };
     this.#owner = owner;
     this.#arm();
   }
@@ -77,13 +89,32 @@ export class SupervisedChild implements Child {
 
   /** Has the next attempt begin, in a microtask, and in the async context of the `supervise` call (L10). */
   go(): void {
+    this.interrupt();
     this.#turn.ring();
+  }
+
+  /** The same after so many milliseconds, unless that is interrupted. */
+  goAfter(delay: number): void {
+    if (delay === 0) {
+      this.go();
+      return;
+    }
+    this.#backingOff = new CancellationSource();
+    void sleep(delay, this.#backingOff.token).then(
+      () => {
+        this.go();
+      },
+      () => undefined,
+    );
+  }
+
+  interrupt(): void {
+    this.#backingOff.cancel();
   }
 
   /** The wait before the next restart, in milliseconds; an attempt that has lasted `steady` of them starts anew. */
   nextDelay(lasted: number, steady: number): number {
-    if (this.#backoff === undefined) return 0;
-    const { initial, max = Infinity, factor = 2, jitter = 0 } = this.#backoff;
+    const { initial, max, factor, jitter } = this.#backoff;
     if (lasted >= steady) this.#streak = 0;
     const shaken = initial * factor ** this.#streak++ * (1 + jitter * (2 * Math.random() - 1));
     // 0 times an infinite factor is no number.
@@ -97,29 +128,4 @@ export class SupervisedChild implements Child {
       this.#owner.begin(this);
     });
   }
-}
-
-function checkSpec(fn: unknown, spec: ChildSpec): void {
-  checkFunction("fn", fn);
-  if (Object(spec) !== spec) throw wrongType("spec", "an object with a name", spec);
-  const { backoff, stopTimeout = Infinity } = spec;
-  const { name, restart = "permanent", significant = false } = spec as unknown as Record<string, unknown>;
-  if (typeof name !== "string" || name === "") throw wrongType("name", "a string that is not empty", name);
-  if (!["permanent", "transient", "temporary"].includes(restart as string)) {
-    throw wrongType("restart", '"permanent", "transient" or "temporary"', restart);
-  }
-  checkDuration("stopTimeout", stopTimeout);
-  if (typeof significant !== "boolean") throw wrongType("significant", "a boolean", significant);
-  if (backoff === undefined) return;
-  if (Object(backoff) !== backoff) throw wrongType("backoff", "an object", backoff);
-  const { initial, max = Infinity, factor = 2, jitter = 0 } = backoff;
-  checkDuration("backoff.initial", initial);
-  checkDuration("backoff.max", max);
-  checkRange("backoff.factor", "a number >= 1", factor, factor >= 1);
-  checkRange("backoff.jitter", "a number from 0 to 1", jitter, jitter >= 0 && jitter <= 1);
-}
-
-function checkRange(name: string, expected: string, value: unknown, fits: boolean): void {
-  const isNumber = typeof value === "number";
-  if (!(isNumber && fits)) throw wrongType(name, expected, value, isNumber);
 }

@@ -15,13 +15,12 @@ export class Verdict implements ScopePolicy {
 
   outcome(label: () => string): Error | undefined {
     const { limit } = this;
-    const lateness = this.late.size === 0 ? undefined : late(label(), [...this.late]);
+    const children = [...this.late];
     this.limit = undefined;
     this.late.clear();
-    if (limit !== undefined && lateness !== undefined) {
-      reportTaskError({ message: lateness.message, error: lateness });
-    }
-    return limit ?? lateness;
+    if (limit === undefined) return children.length === 0 ? undefined : late(label(), children);
+    if (children.length > 0) reportLate(label(), children);
+    return limit;
   }
 }
 
@@ -30,4 +29,10 @@ export function late(label: string, children: readonly Late[]): TimeoutError {
   const names = children.map(({ name, stopTimeout }) => `"${name}" (${stopTimeout} ms)`).join(", ");
   const longest = Math.max(...children.map(({ stopTimeout }) => stopTimeout));
   return new TimeoutError(longest, `Children of ${label} did not stop in time: ${names}`);
+}
+
+/** Tells the process-wide handler, where nobody is to be handed the error. */
+export function reportLate(label: string, children: readonly Late[]): void {
+  const error = late(label, children);
+  reportTaskError({ message: error.message, error });
 }
