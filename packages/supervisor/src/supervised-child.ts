@@ -14,13 +14,6 @@ export interface ChildOwner {
 /** `waiting`: for its turn. `stopping`: it has been asked. The others are those of `Child.status`. */
 export type ChildState = "waiting" | "running" | "stopping" | "backing-off" | "stopped" | "failed";
 
-/** One call of the child's function. */
-export interface Attempt {
-  readonly begun: number;
-  task: Task<void> | undefined;
-  ready: boolean;
-}
-
 /** One supervised child: what is to be run, and how it is doing. What follows from that is for `Team` to say. */
 export class SupervisedChild implements Child {
   readonly name: string;
@@ -29,9 +22,9 @@ export class SupervisedChild implements Child {
   readonly stopTimeout: number;
   readonly significant: boolean;
   state: ChildState = "waiting";
-  /** What comes when a stopping attempt has ended. */
-  next: "stop" | "wait" | "begin" = "stop";
-  attempt: Attempt | undefined;
+  /** The state that follows when a stopping attempt has ended; one that is to begin at once is backing off for no time. */
+  next: "stopped" | "waiting" | "backing-off" = "stopped";
+  task: Task<void> | undefined;
   restarts = 0;
   /** Rung when an attempt is ready, or the child has ended. */
   readonly settled = new Bell();
@@ -69,10 +62,6 @@ export class SupervisedChild implements Child {
   get status(): Child["status"] {
     if (this.state === "waiting") return "backing-off";
     return this.state === "stopping" ? "running" : this.state;
-  }
-
-  get task(): Task<void> | undefined {
-    return this.attempt?.task;
   }
 
   stop(): Promise<void> {

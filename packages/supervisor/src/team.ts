@@ -43,7 +43,7 @@ import {
 import { checkOneOf } from "./arguments.ts";
 import { RestartLimitError } from "./restart-limit-error.ts";
 import { RestartWindow } from "./restart-window.ts";
-import { type Attempt, type ChildOwner, SupervisedChild } from "./supervised-child.ts";
+import { type ChildOwner, SupervisedChild } from "./supervised-child.ts";
 import type { ChildFunction, ChildSpec, Strategy, SupervisorEvent, SupervisorOptions } from "./types.ts";
 import { Verdict, late, reportLate } from "./verdict.ts";
 
@@ -144,7 +144,7 @@ export class Team implements ChildOwner {
     );
     this.keepers.add(keeper);
     keeper.token.onCancel((error) => {
-      this.#stopAll(error);
+      void this.#stopAll(error);
     });
   }
 
@@ -162,6 +162,7 @@ export class Team implements ChildOwner {
 
   add(fn: ChildFunction, spec: ChildSpec): SupervisedChild {
     const child = new SupervisedChild(this, fn, spec);
+    this.open();
     this.#admit(child);
     this.#line.add(child);
     // Begun inside the call if nobody is before it: this is the context that its function is to see.
@@ -171,66 +172,62 @@ export class Team implements ChildOwner {
 
   begin(child: SupervisedChild): void {
     if (child.state !== "waiting" && child.state !== "backing-off") return;
-    const attempt: Attempt = { begun: performance.now(), task: undefined, ready: false };
-    child.state = "running";
-    child.attempt = attempt;
+    const { fn, name } = child;
+    const begun = performance.now();
+    let isReady = false;
     const ready = (): void => {
-      if (attempt.ready || child.attempt !== attempt || child.state !== "running") return;
-      attempt.ready = true;
+      if (isReady || child.task !== task || child.state !== "running") return;
+      isReady = true;
       this.#tell("ready", child);
       child.settled.ring();
       this.#pass(child);
     };
-    const { fn, name } = child;
     const context = {
       // Not inside the function: it would find the next child begun before it is through its own first step.
       ready: () => {
         void Promise.resolve().then(ready);
       },
     };
+    child.state = "running";
     const task = this.attempts.spawn(
       async (token) => {
         await fn(token, context);
       },
       { name },
     );
-    attempt.task = task;
+    child.task = task;
     this.#tell("started", child);
     task.onDone(() => {
-      this.#ended(child, attempt, task);
+      this.#ended(child, task, performance.now() - begun);
     });
     if (fn.length < 2) ready();
   }
 
   async stop(child: SupervisedChild): Promise<void> {
-    if (child.attempt === undefined) {
-      this.#withdraw(child);
-      return;
-    }
-    child.next = "stop";
+    this.#withdraw(child);
+    if (!isLive(child)) return;
+    child.next = "stopped";
     if (!(await this.#ask(child, new CancelledError(undefined, { source: "shutdown" }))))
       throw late(this.#label, [child]);
   }
 
   async restart(child: SupervisedChild): Promise<void> {
-    if (this.scope.cancelRequested) {
-      throw new InvalidStateError(`${this.#label} is shutting down: child "${child.name}" stays stopped`);
-    }
+    this.open();
     const settled = child.settled.next();
     switch (child.state) {
       case "running":
-        child.next = "begin";
+        child.next = "backing-off";
         void this.#ask(child, new CancelledError("Restarted by hand", { source: "shutdown" }));
         break;
       case "stopping":
-        if (child.next === "stop") child.next = "begin";
+        if (child.next === "stopped") child.next = "backing-off";
         break;
       case "backing-off":
         child.go();
         break;
       case "waiting":
         // Its turn in the line comes; a back-off together with siblings it does not wait for.
-        if (this.#affected?.has(child) === true) this.#beginByHand(child);
+        if (this.#affected?.has(child) === true) this.#beginAgain(child, "backing-off");
         break;
       case "stopped":
       case "failed":
@@ -241,13 +238,12 @@ export class Team implements ChildOwner {
     await settled;
   }
 
-  /** One more child is alive, if its name is free and the supervisor is open. */
+  /** One more child is alive, if its name is free. */
   #admit(child: SupervisedChild): void {
     const { name } = child;
     if ((this.children.get(name) ?? child) !== child) {
       throw new InvalidStateError(`${this.#label} has a child named "${name}": give each a name of its own`);
     }
-    this.open();
     this.children.set(name, child);
     child.state = "waiting";
     this.#alive++;
@@ -272,17 +268,20 @@ export class Team implements ChildOwner {
   }
 
   /** An attempt has ended; called in a microtask, after its failure was told. */
-  #ended(child: SupervisedChild, attempt: Attempt, task: Task<void>): void {
-    child.attempt = undefined;
+  #ended(child: SupervisedChild, task: Task<void>, lasted: number): void {
+    child.task = undefined;
     const failed = task.status === "failed";
     const failure = failed ? { error: task.error } : {};
     if (failed) this.#tell("failed", child, failure);
-    const { policy } = child;
-    if (child.state === "stopping") this.#stopped(child);
-    else if (this.scope.cancelRequested || policy === "temporary" || (policy === "transient" && !failed)) {
+    const { policy, state, next } = child;
+    const over = this.scope.cancelRequested;
+    if (state === "stopping") {
+      if (over || next === "stopped") this.#finish(child, "stopped");
+      else this.#beginAgain(child, next);
+    } else if (over || policy === "temporary" || (policy === "transient" && !failed)) {
       this.#finish(child, failed ? "failed" : "stopped");
       if (child.significant) this.#cancel(`significant child "${child.name}" has ended`, "shutdown");
-    } else if (this.#window.admits()) this.#recover(child, performance.now() - attempt.begun, failure);
+    } else if (this.#window.admits()) this.#recover(child, lasted, failure);
     else {
       this.#tell("gave-up", child, failure);
       this.#finish(child, "failed");
@@ -293,20 +292,12 @@ export class Team implements ChildOwner {
     }
   }
 
-  /** An attempt that was asked to stop has. */
-  #stopped(child: SupervisedChild): void {
-    if (this.scope.cancelRequested || child.next === "stop") {
-      this.#finish(child, "stopped");
-      return;
-    }
-    child.state = "waiting";
-    if (child.next === "begin") this.#beginByHand(child);
-    else this.#tell("restarting", child, { delay: 0 });
-  }
-
-  #beginByHand(child: SupervisedChild): void {
-    this.#affected?.delete(child);
+  /** A child that was asked to stop, for that: with its siblings, or at once. */
+  #beginAgain(child: SupervisedChild, state: "waiting" | "backing-off"): void {
+    child.state = state;
     this.#tell("restarting", child, { delay: 0 });
+    if (state === "waiting") return;
+    this.#affected?.delete(child);
     child.go();
   }
 
@@ -335,15 +326,15 @@ export class Team implements ChildOwner {
   /** Stops all who are affected, waits, and puts them in line. Who fails meanwhile joins in. */
   async #recovery(affected: Set<SupervisedChild>): Promise<void> {
     const error = new CancelledError("Restarted together with a sibling", { source: "sibling" });
-    const asked = new Set<Attempt>();
+    const asked = new Set<unknown>();
     while (!this.scope.cancelRequested) {
-      const living = this.#newestFirst().filter((each) => affected.has(each) && each.attempt !== undefined);
-      const child = living.find(({ attempt }) => !asked.has(attempt as Attempt));
+      const living = this.#newestFirst().filter((each) => affected.has(each) && isLive(each));
+      const child = living.find(({ task }) => !asked.has(task));
       if (child !== undefined) {
         this.#window.pause();
-        asked.add(child.attempt as Attempt);
-        if (child.state === "running") child.next = child.policy === "temporary" ? "stop" : "wait";
-        else if (child.next === "begin") child.next = "wait";
+        asked.add(child.task);
+        if (child.state === "running") child.next = child.policy === "temporary" ? "stopped" : "waiting";
+        else if (child.next === "backing-off") child.next = "waiting";
         if (!(await this.#ask(child, error))) reportLate(this.#label, [child]);
       } else if (living.length > 0) {
         // Late ones have no second attempt beside them (V2).
@@ -365,17 +356,13 @@ export class Team implements ChildOwner {
   }
 
   /** The supervisor is cancelled, whichever way: everybody stops, one after another (V1). */
-  #stopAll(error: CancelledError): void {
+  async #stopAll(error: CancelledError): Promise<void> {
     this.#wait.cancel();
     const children = this.#newestFirst();
     for (const child of children) this.#withdraw(child);
     this.close();
-    void this.#askAll(children, error);
-  }
-
-  async #askAll(children: readonly SupervisedChild[], error: CancelledError): Promise<void> {
     for (const child of children) {
-      if (child.attempt !== undefined && !(await this.#ask(child, error))) this.#verdict.late.add(child);
+      if (isLive(child) && !(await this.#ask(child, error))) this.#verdict.late.add(child);
     }
   }
 
@@ -443,6 +430,11 @@ export class Team implements ChildOwner {
   get #label(): string {
     return `Supervisor "${this.scope.name}"`;
   }
+}
+
+/** Whether an attempt is running. */
+function isLive({ state }: SupervisedChild): boolean {
+  return state === "running" || state === "stopping";
 }
 
 function isFatalError(error: unknown): boolean {
