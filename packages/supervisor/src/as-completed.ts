@@ -58,7 +58,7 @@ export function asCompleted<T>(
   options: ScopeOptions = {},
 ): CompletedTasks<T> {
   if (!(Symbol.iterator in Object(fns)) && !(Symbol.asyncIterator in Object(fns))) {
-    throw wrongType("fns", "an iterable or an async iterable of functions", fns);
+    throw wrongType("fns", "an iterable or async iterable of functions", fns);
   }
   return new Completions(fns, options);
 }

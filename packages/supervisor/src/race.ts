@@ -58,8 +58,7 @@ export async function race<T>(
   options: RaceOptions = {},
 ): Promise<RaceResult<T>> {
   const { continueOnError = false, stagger, ...scopeOptions } = options;
-  if (!(Symbol.iterator in Object(fns))) throw wrongType("fns", "an iterable of functions", fns);
-  const runners = [...fns];
+  const runners = Symbol.iterator in Object(fns) ? [...fns] : [];
   if (runners.length === 0) throw wrongType("fns", "an iterable of at least one function", fns);
   checkFunctions(runners);
   if (stagger !== undefined) checkDuration("stagger", stagger);
@@ -123,7 +122,7 @@ async function disposeOfLate(tasks: readonly Task<unknown>[], winner?: Task<unkn
       await (dispose?.call(value) as unknown);
     } catch (error) {
       reportTaskError({
-        message: `Error in disposing of what task "${task.name}" came to too late`,
+        message: `Error in disposing of the late value of task "${task.name}"`,
         error,
         task,
       });

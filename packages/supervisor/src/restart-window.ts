@@ -29,8 +29,9 @@ export class RestartWindow {
   }
 
   resume(): void {
-    if (this.#stoodSince !== undefined) this.#stood += performance.now() - this.#stoodSince;
+    const now = this.#now();
     this.#stoodSince = undefined;
+    this.#stood = performance.now() - now;
   }
 
   #now(): number {

@@ -68,7 +68,7 @@ export class Source<T> {
   #report(error: unknown): void {
     const cancelled = this.#token.error;
     if (isCancellation(error) || (cancelled?.source === "signal" && cancelled.reason === error)) return;
-    reportTaskError({ message: "Error in a source that asCompleted has left", error });
+    reportTaskError({ message: "Error in a source that asCompleted left", error });
   }
 }
 

@@ -41,7 +41,7 @@ export class SupervisedChild implements Child {
     const { name, restart = "permanent", stopTimeout = Infinity, significant = false } = spec;
     const { backoff = { initial: 0 } } = spec;
     const { initial, max = Infinity, factor = 2, jitter = 0 } = Object(backoff) as Backoff;
-    if (typeof name !== "string" || name === "") throw wrongType("name", "a string that is not empty", name);
+    if (typeof name !== "string" || name === "") throw wrongType("name", "a non-empty string", name);
     checkOneOf("restart", restart, ["permanent", "transient", "temporary"]);
     checkDuration("stopTimeout", stopTimeout);
     checkOneOf("significant", significant, [true, false]);

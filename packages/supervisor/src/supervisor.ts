@@ -13,6 +13,7 @@ import {
 } from "@scope/core";
 import { KEEPER, Team } from "./team.ts";
 import type { Child, ChildFunction, ChildSpec, SupervisorOptions } from "./types.ts";
+import { namesOf } from "./verdict.ts";
 
 /**
  * An owner whose children go on when one of them fails, and that restarts those that should always be there.
@@ -159,12 +160,10 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
     try {
       await this.#scope.stop(options);
     } catch (error) {
-      if (!(error instanceof TimeoutError)) throw error;
-      // The keeper is the oldest task, so what follows are the names of all.
-      const [start, others] = error.message.split(`"${KEEPER}"`);
-      if (start === undefined || others === undefined) throw error;
-      const names = Array.from(this.tasks, ({ name }) => `"${name}"`);
-      throw new TimeoutError(error.timeout, start + names.join(", "));
+      if (!(error instanceof TimeoutError) || this.state === "closed") throw error;
+      // The keeper is the oldest task: the names begin with its own.
+      const [start = ""] = error.message.split(`"${KEEPER}"`);
+      throw new TimeoutError(error.timeout, start + namesOf(this.tasks));
     }
   }
 

@@ -45,7 +45,7 @@ import { RestartLimitError } from "./restart-limit-error.ts";
 import { RestartWindow } from "./restart-window.ts";
 import { type ChildOwner, SupervisedChild } from "./supervised-child.ts";
 import type { ChildFunction, ChildSpec, Strategy, SupervisorEvent, SupervisorOptions } from "./types.ts";
-import { Verdict, late, reportLate } from "./verdict.ts";
+import { Verdict, late } from "./verdict.ts";
 
 /** The name of the task that stands for the children in the supervisor's scope (V4): no user's, and never shown. */
 export const KEEPER = "\0supervised children";
@@ -214,26 +214,15 @@ export class Team implements ChildOwner {
   async restart(child: SupervisedChild): Promise<void> {
     this.open();
     const settled = child.settled.next();
-    switch (child.state) {
-      case "running":
-        child.next = "backing-off";
-        void this.#ask(child, new CancelledError("Restarted by hand", { source: "shutdown" }));
-        break;
-      case "stopping":
-        if (child.next === "stopped") child.next = "backing-off";
-        break;
-      case "backing-off":
-        child.go();
-        break;
-      case "waiting":
-        // Its turn in the line comes; a back-off together with siblings it does not wait for.
-        if (this.#affected?.has(child) === true) this.#beginAgain(child, "backing-off");
-        break;
-      case "stopped":
-      case "failed":
-        this.#admit(child);
-        child.go();
-        break;
+    if (child.state === "waiting") {
+      // Its turn in the line comes; a back-off together with siblings it does not wait for.
+      if (this.#affected?.has(child) === true) this.#beginAgain(child, "backing-off");
+    } else if (isLive(child)) {
+      if (child.state === "running" || child.next === "stopped") child.next = "backing-off";
+      void this.#ask(child, new CancelledError("Restarted by hand", { source: "shutdown" }));
+    } else {
+      if (child.state !== "backing-off") this.#admit(child);
+      child.go();
     }
     await settled;
   }
@@ -242,7 +231,7 @@ export class Team implements ChildOwner {
   #admit(child: SupervisedChild): void {
     const { name } = child;
     if ((this.children.get(name) ?? child) !== child) {
-      throw new InvalidStateError(`${this.#label} has a child named "${name}": give each a name of its own`);
+      throw new InvalidStateError(`${this.#label} has a child named "${name}": names are unique`);
     }
     this.children.set(name, child);
     child.state = "waiting";
@@ -287,7 +276,7 @@ export class Team implements ChildOwner {
       this.#finish(child, "failed");
       const message = `${this.#label} gave up: more than ${this.#window.limit} restarts within ${this.#steady} ms, the last of child "${child.name}"`;
       const limit = new RestartLimitError(message, failed ? { cause: task.error } : undefined);
-      this.#verdict.limit ??= limit;
+      this.#verdict.error ??= limit;
       this.#cancel(limit, "sibling");
     }
   }
@@ -325,7 +314,7 @@ export class Team implements ChildOwner {
 
   /** Stops all who are affected, waits, and puts them in line. Who fails meanwhile joins in. */
   async #recovery(affected: Set<SupervisedChild>): Promise<void> {
-    const error = new CancelledError("Restarted together with a sibling", { source: "sibling" });
+    const error = new CancelledError("Restarted with a sibling", { source: "sibling" });
     const asked = new Set<unknown>();
     while (!this.scope.cancelRequested) {
       const living = this.#newestFirst().filter((each) => affected.has(each) && isLive(each));
@@ -335,7 +324,7 @@ export class Team implements ChildOwner {
         asked.add(child.task);
         if (child.state === "running") child.next = child.policy === "temporary" ? "stopped" : "waiting";
         else if (child.next === "backing-off") child.next = "waiting";
-        if (!(await this.#ask(child, error))) reportLate(this.#label, [child]);
+        if (!(await this.#ask(child, error))) this.#reportLate(child);
       } else if (living.length > 0) {
         // Late ones have no second attempt beside them (V2).
         await Promise.allSettled(living.flatMap(({ task }) => task ?? []));
@@ -361,9 +350,19 @@ export class Team implements ChildOwner {
     const children = this.#newestFirst();
     for (const child of children) this.#withdraw(child);
     this.close();
+    const tooLate: SupervisedChild[] = [];
+    const { error: limit } = this.#verdict;
     for (const child of children) {
-      if (isLive(child) && !(await this.#ask(child, error))) this.#verdict.late.add(child);
+      if (!isLive(child) || (await this.#ask(child, error))) continue;
+      tooLate.push(child);
+      if (limit === undefined) this.#verdict.error = late(this.#label, tooLate);
+      else this.#reportLate(child);
     }
+  }
+
+  #reportLate(child: SupervisedChild): void {
+    const error = late(this.#label, [child]);
+    reportTaskError({ message: error.message, error, scope: this.scope.name });
   }
 
   /** Asks an attempt to end; resolves with whether it did within its `stopTimeout`. */
