@@ -65,7 +65,9 @@ export async function race<T>(
   const firstSuccess = continueOnError || stagger !== undefined;
 
   const tasks: Task<T>[] = [];
+  /** Done before there was a winner, and after. */
   const failed: Task<T>[] = [];
+  const losers: Task<T>[] = [];
   let winner: Task<T> | undefined;
   let startNext = (): void => undefined;
   const onTaskDone = (task: Task<unknown>): void => {
@@ -74,7 +76,7 @@ export async function race<T>(
     if (decides && !scope.cancelRequested) {
       winner = task as Task<T>;
       scope.cancel(new CancelledError("Another was first", { source: "sibling" }));
-    } else if (winner === undefined) failed.push(task as Task<T>);
+    } else (winner === undefined ? failed : losers).push(task as Task<T>);
     startNext();
   };
   const scope = new TaskScope({ ...scopeOptions, onTaskDone }, delivery("race"));
@@ -103,10 +105,7 @@ export async function race<T>(
   if (winner === undefined)
     throw new TaskGroupError(errors, `all functions failed in race "${scope.name}"`, failed);
   await disposeOfLate(tasks, winner);
-  reportUndelivered(
-    tasks.filter((task) => task !== winner && !failed.includes(task)),
-    winner.status === "failed" ? winner : undefined,
-  );
+  reportUndelivered(losers, winner.status === "failed" ? winner : undefined);
   return { value: winner.result(), index: tasks.indexOf(winner), errors };
 }
 

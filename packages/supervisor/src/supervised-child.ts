@@ -1,6 +1,7 @@
-import { CancellationSource, type Task, checkDuration, checkFunction, sleep, wrongType } from "@scope/core";
+import { CancellationSource, type Task, checkDuration, checkFunction, wrongType } from "@scope/core";
 import { checkOneOf, checkRange } from "./arguments.ts";
 import { Bell } from "./bell.ts";
+import { lasts } from "./lasts.ts";
 import type { Backoff, Child, ChildFunction, ChildSpec, RestartPolicy } from "./types.ts";
 
 /** What the handle asks of the team that the child belongs to. */
@@ -22,7 +23,7 @@ export class SupervisedChild implements Child {
   readonly stopTimeout: number;
   readonly significant: boolean;
   state: ChildState = "waiting";
-  /** The state that follows when a stopping attempt has ended; one that is to begin at once is backing off for no time. */
+  /** The state that follows when the attempt has been stopped; one that is to begin at once is backing off for no time. */
   next: "stopped" | "waiting" | "backing-off" = "stopped";
   task: Task<void> | undefined;
   restarts = 0;
@@ -83,18 +84,9 @@ export class SupervisedChild implements Child {
   }
 
   /** The same after so many milliseconds, unless that is interrupted. */
-  goAfter(delay: number): void {
-    if (delay === 0) {
-      this.go();
-      return;
-    }
+  async goAfter(delay: number): Promise<void> {
     this.#backingOff = new CancellationSource();
-    void sleep(delay, this.#backingOff.token).then(
-      () => {
-        this.go();
-      },
-      () => undefined,
-    );
+    if (delay === 0 || (await lasts(delay, this.#backingOff))) this.go();
   }
 
   interrupt(): void {

@@ -173,8 +173,8 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
   }
 
   toString(): string {
-    const { name, state, size } = this;
-    return `Supervisor "${name}" (${state}, tasks: ${size}, supervised children: ${this.#team.children.size})`;
+    const { label, children } = this.#team;
+    return `${label} (${this.state}, tasks: ${this.size}, supervised children: ${children.size})`;
   }
 }
 

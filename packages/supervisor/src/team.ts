@@ -38,9 +38,9 @@ import {
   checkDuration,
   checkFunction,
   reportTaskError,
-  sleep,
 } from "@scope/core";
 import { checkOneOf } from "./arguments.ts";
+import { lasts } from "./lasts.ts";
 import { RestartLimitError } from "./restart-limit-error.ts";
 import { RestartWindow } from "./restart-window.ts";
 import { type ChildOwner, SupervisedChild } from "./supervised-child.ts";
@@ -126,7 +126,7 @@ export class Team implements ChildOwner {
       { kind: "Supervisor" },
     );
     // It is the keeper that is waited for.
-    void this.attempts.run(() => new Promise(noop));
+    void this.attempts.run(() => new Promise(() => undefined));
   }
 
   /** One-shot children may begin, and supervised ones be added. */
@@ -189,6 +189,7 @@ export class Team implements ChildOwner {
       },
     };
     child.state = "running";
+    child.next = child.policy === "temporary" ? "stopped" : "waiting";
     const task = this.attempts.spawn(
       async (token) => {
         await fn(token, context);
@@ -208,7 +209,7 @@ export class Team implements ChildOwner {
     if (!isLive(child)) return;
     child.next = "stopped";
     if (!(await this.#ask(child, new CancelledError(undefined, { source: "shutdown" }))))
-      throw late(this.#label, [child]);
+      throw late(this.label, [child]);
   }
 
   async restart(child: SupervisedChild): Promise<void> {
@@ -231,7 +232,7 @@ export class Team implements ChildOwner {
   #admit(child: SupervisedChild): void {
     const { name } = child;
     if ((this.children.get(name) ?? child) !== child) {
-      throw new InvalidStateError(`${this.#label} has a child named "${name}": names are unique`);
+      throw new InvalidStateError(`${this.label} has a child named "${name}": names are unique`);
     }
     this.children.set(name, child);
     child.state = "waiting";
@@ -274,7 +275,7 @@ export class Team implements ChildOwner {
     else {
       this.#tell("gave-up", child, failure);
       this.#finish(child, "failed");
-      const message = `${this.#label} gave up: more than ${this.#window.limit} restarts within ${this.#steady} ms, the last of child "${child.name}"`;
+      const message = `${this.label} gave up: more than ${this.#window.limit} restarts within ${this.#steady} ms, the last of child "${child.name}"`;
       const limit = new RestartLimitError(message, failed ? { cause: task.error } : undefined);
       this.#verdict.error ??= limit;
       this.#cancel(limit, "sibling");
@@ -297,7 +298,7 @@ export class Team implements ChildOwner {
     this.#tell("restarting", child, { delay, ...failure });
     if (this.#strategy === "one-for-one") {
       child.state = "backing-off";
-      child.goAfter(delay);
+      void child.goAfter(delay);
       return;
     }
     const order = [...this.children.values()];
@@ -318,16 +319,14 @@ export class Team implements ChildOwner {
     const asked = new Set<unknown>();
     while (!this.scope.cancelRequested) {
       const living = this.#newestFirst().filter((each) => affected.has(each) && isLive(each));
-      const child = living.find(({ task }) => !asked.has(task));
+      const child = living.find(({ task }) => !asked.has(task)) ?? living[0];
       if (child !== undefined) {
+        // Late ones have no second attempt beside them (V2).
+        const patience = asked.has(child.task) ? Infinity : child.stopTimeout;
         this.#window.pause();
         asked.add(child.task);
-        if (child.state === "running") child.next = child.policy === "temporary" ? "stopped" : "waiting";
-        else if (child.next === "backing-off") child.next = "waiting";
-        if (!(await this.#ask(child, error))) this.#reportLate(child);
-      } else if (living.length > 0) {
-        // Late ones have no second attempt beside them (V2).
-        await Promise.allSettled(living.flatMap(({ task }) => task ?? []));
+        if (child.next === "backing-off") child.next = "waiting";
+        if (!(await this.#ask(child, error, patience))) this.#reportLate(child);
       } else {
         this.#window.resume();
         const left = this.#due - performance.now();
@@ -339,7 +338,7 @@ export class Team implements ChildOwner {
         }
         // Whoever fails meanwhile ends the wait, and it begins anew.
         this.#wait = new CancellationSource();
-        await sleep(left, this.#wait.token).catch(noop);
+        await lasts(left, this.#wait);
       }
     }
   }
@@ -355,18 +354,18 @@ export class Team implements ChildOwner {
     for (const child of children) {
       if (!isLive(child) || (await this.#ask(child, error))) continue;
       tooLate.push(child);
-      if (limit === undefined) this.#verdict.error = late(this.#label, tooLate);
+      if (limit === undefined) this.#verdict.error = late(this.label, tooLate);
       else this.#reportLate(child);
     }
   }
 
   #reportLate(child: SupervisedChild): void {
-    const error = late(this.#label, [child]);
+    const error = late(this.label, [child]);
     reportTaskError({ message: error.message, error, scope: this.scope.name });
   }
 
-  /** Asks an attempt to end; resolves with whether it did within its `stopTimeout`. */
-  async #ask(child: SupervisedChild, error: CancelledError): Promise<boolean> {
+  /** Asks an attempt to end; resolves with whether it did in time. */
+  async #ask(child: SupervisedChild, error: CancelledError, patience = child.stopTimeout): Promise<boolean> {
     child.state = "stopping";
     // It may be in the synchronous part of its function, before its task is known.
     if (child.task === undefined) await Promise.resolve();
@@ -377,10 +376,7 @@ export class Team implements ChildOwner {
     task.onDone(() => {
       ended.cancel();
     });
-    return sleep(child.stopTimeout, ended.token).then(
-      () => false,
-      () => true,
-    );
+    return !(await lasts(patience, ended));
   }
 
   /** A child that was to begin is not going to. */
@@ -422,11 +418,11 @@ export class Team implements ChildOwner {
     void Promise.resolve(event)
       .then(this.#onEvent)
       .catch((error: unknown) => {
-        reportTaskError({ message: `Error in onEvent of ${this.#label}`, error, scope: this.scope.name });
+        reportTaskError({ message: `Error in onEvent of ${this.label}`, error, scope: this.scope.name });
       });
   }
 
-  get #label(): string {
+  get label(): string {
     return `Supervisor "${this.scope.name}"`;
   }
 }
@@ -438,8 +434,4 @@ function isLive({ state }: SupervisedChild): boolean {
 
 function isFatalError(error: unknown): boolean {
   return error instanceof FatalError;
-}
-
-function noop(): void {
-  // An interrupted wait has nothing to say.
 }
