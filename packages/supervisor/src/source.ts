@@ -7,8 +7,8 @@ const PATIENCE = 32;
 export class Source<T> {
   readonly #iterator: Iterator<T> | AsyncIterator<T>;
   readonly #token: CancellationToken;
-  /** The step that an async iterator is producing; it never rejects. */
-  #step: Promise<PromiseSettledResult<IteratorResult<T>>> | undefined;
+  /** The step that an async iterator is producing. */
+  #step: Promise<IteratorResult<T>> | undefined;
   /** It said so, or threw: either way it is not to be returned. */
   #ended = false;
 
@@ -22,23 +22,18 @@ export class Source<T> {
 
   /** The next step: at once, or, from an async iterable, a promise of it, which the token's cancellation rejects. */
   pull(): IteratorResult<T> | Promise<IteratorResult<T>> {
+    // If `next` throws, that is the end.
     this.#ended = true;
     const step = this.#iterator.next();
-    if ("then" in step) return this.#wait(step);
-    this.#ended = step.done === true;
-    return step;
-  }
-
-  async #wait(step: Promise<IteratorResult<T>>): Promise<IteratorResult<T>> {
-    this.#ended = false;
+    const waits = "then" in step;
+    this.#ended = !waits && step.done === true;
+    if (!waits) return step;
     this.#step = Promise.allSettled([step]).then(([outcome]) => {
       this.#step = undefined;
       this.#ended = outcome.status === "rejected" || outcome.value.done === true;
-      return outcome;
+      return step;
     });
-    const outcome = await this.#token.race(this.#step);
-    if (outcome.status === "rejected") throw outcome.reason;
-    return outcome.value;
+    return this.#token.race(this.#step);
   }
 
   /**
@@ -46,18 +41,11 @@ export class Source<T> {
    * gets a few turns to answer, then it is asked to return as well, and what still goes wrong in it is reported.
    */
   async close(): Promise<void> {
-    const answered = this.#step?.then((outcome) => {
-      if (outcome.status === "rejected") this.#report(outcome.reason);
-    });
-    await Promise.race([answered, turns()]);
+    await Promise.race([this.#step?.catch(this.#report), turns()]);
     if (this.#ended) return;
     const busy = this.#step !== undefined;
     const returned = this.#return();
-    if (!busy) return returned;
-    const reported = returned.catch((error: unknown) => {
-      this.#report(error);
-    });
-    await Promise.race([reported, turns()]);
+    await (busy ? Promise.race([returned.catch(this.#report), turns()]) : returned);
   }
 
   async #return(): Promise<void> {
@@ -65,11 +53,11 @@ export class Source<T> {
   }
 
   /** Nobody waits for the source any more. To end in the cancellation is what was asked of it. */
-  #report(error: unknown): void {
+  readonly #report = (error: unknown): void => {
     const cancelled = this.#token.error;
     if (isCancellation(error) || (cancelled?.source === "signal" && cancelled.reason === error)) return;
     reportTaskError({ message: "Error in a source that asCompleted left", error });
-  }
+  };
 }
 
 async function turns(): Promise<void> {

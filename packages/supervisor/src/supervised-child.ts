@@ -1,8 +1,9 @@
 import { CancellationSource, type Task, checkDuration, checkFunction, wrongType } from "@scope/core";
-import { checkOneOf, checkRange } from "./arguments.ts";
+import { checkOneOf } from "./arguments.ts";
+import { delays } from "./backoff.ts";
 import { Bell } from "./bell.ts";
 import { lasts } from "./lasts.ts";
-import type { Backoff, Child, ChildFunction, ChildSpec, RestartPolicy } from "./types.ts";
+import type { Child, ChildFunction, ChildSpec, RestartPolicy } from "./types.ts";
 
 /** What the handle asks of the team that the child belongs to. */
 export interface ChildOwner {
@@ -27,12 +28,11 @@ export class SupervisedChild implements Child {
   next: "stopped" | "waiting" | "backing-off" = "stopped";
   task: Task<void> | undefined;
   restarts = 0;
+  /** The wait before the next restart, in milliseconds; they begin anew after an attempt that has lasted. */
+  readonly nextDelay: (anew: boolean) => number;
   /** Rung when an attempt is ready, or the child has ended. */
   readonly settled = new Bell();
   readonly #owner: ChildOwner;
-  readonly #backoff: { readonly [K in keyof Backoff]-?: number };
-  /** Restarts in a row without an attempt that lasted. */
-  #streak = 0;
   #backingOff = new CancellationSource();
   readonly #turn = new Bell();
 
@@ -40,22 +40,16 @@ export class SupervisedChild implements Child {
     checkFunction("fn", fn);
     if (Object(spec) !== spec) throw wrongType("spec", "an object", spec);
     const { name, restart = "permanent", stopTimeout = Infinity, significant = false } = spec;
-    const { backoff = { initial: 0 } } = spec;
-    const { initial, max = Infinity, factor = 2, jitter = 0 } = Object(backoff) as Backoff;
     if (typeof name !== "string" || name === "") throw wrongType("name", "a non-empty string", name);
     checkOneOf("restart", restart, ["permanent", "transient", "temporary"]);
     checkDuration("stopTimeout", stopTimeout);
     checkOneOf("significant", significant, [true, false]);
-    checkDuration("backoff.initial", initial);
-    checkDuration("backoff.max", max);
-    checkRange("backoff.factor", factor, 1, Infinity);
-    checkRange("backoff.jitter", jitter, 0, 1);
     this.name = name;
     this.fn = fn;
     this.policy = restart;
     this.stopTimeout = stopTimeout;
     this.significant = significant;
-    this.#backoff = { initial, max, factor, jitter };
+    this.nextDelay = delays(spec.backoff);
     this.#owner = owner;
     this.#arm();
   }
@@ -91,15 +85,6 @@ export class SupervisedChild implements Child {
 
   interrupt(): void {
     this.#backingOff.cancel();
-  }
-
-  /** The wait before the next restart, in milliseconds; an attempt that has lasted `steady` of them starts anew. */
-  nextDelay(lasted: number, steady: number): number {
-    const { initial, max, factor, jitter } = this.#backoff;
-    if (lasted >= steady) this.#streak = 0;
-    const shaken = initial * factor ** this.#streak++ * (1 + jitter * (2 * Math.random() - 1));
-    // 0 times an infinite factor is no number.
-    return Math.min(max, shaken) || 0;
   }
 
   /** A promise reaction runs in the context it was registered in: each one registers the next. */

@@ -277,7 +277,7 @@ export class Team implements ChildOwner {
       this.#finish(child, "failed");
       const message = `${this.label} gave up: more than ${this.#window.limit} restarts within ${this.#steady} ms, the last of child "${child.name}"`;
       const limit = new RestartLimitError(message, failed ? { cause: task.error } : undefined);
-      this.#verdict.error ??= limit;
+      this.#verdict.error = limit;
       this.#cancel(limit, "sibling");
     }
   }
@@ -293,7 +293,7 @@ export class Team implements ChildOwner {
 
   /** A child is to be restarted, and whom the strategy names with it. */
   #recover(child: SupervisedChild, lasted: number, failure: { error?: unknown }): void {
-    const delay = child.nextDelay(lasted, this.#steady);
+    const delay = child.nextDelay(lasted >= this.#steady);
     child.restarts++;
     this.#tell("restarting", child, { delay, ...failure });
     if (this.#strategy === "one-for-one") {
@@ -389,8 +389,7 @@ export class Team implements ChildOwner {
     child.interrupt();
     child.state = state;
     if (state === "stopped") this.#tell("stopped", child);
-    if (child.policy === "temporary" && this.children.get(child.name) === child)
-      this.children.delete(child.name);
+    if (child.policy === "temporary") this.children.delete(child.name);
     child.settled.ring();
     this.#alive--;
     this.#restIfDone();
