@@ -3,7 +3,7 @@ import { wrongType } from "@scope/core";
 
 export function checkOneOf(name: string, value: unknown, choices: readonly unknown[]): void {
   if (choices.includes(value)) return;
-  throw wrongType(name, choices.map((choice) => JSON.stringify(choice)).join(" or "), value);
+  throw wrongType(name, `one of ${choices.join(", ")}`, value);
 }
 
 export function checkRange(name: string, value: unknown, least: number, most: number): void {

@@ -4,7 +4,7 @@
  */
 export class RestartWindow {
   readonly limit: number;
-  readonly #span: number;
+  readonly span: number;
   /** When the restarts in the window happened; at most one more than the limit. */
   #times: number[] = [];
   #stood = 0;
@@ -12,14 +12,14 @@ export class RestartWindow {
 
   constructor(limit: number, span: number) {
     this.limit = limit;
-    this.#span = span;
+    this.span = span;
   }
 
   /** Notes a restart; returns whether the limit allows it. */
   admits(): boolean {
     if (this.limit === Infinity) return true;
     const now = this.#now();
-    this.#times = this.#times.filter((time) => now - time <= this.#span);
+    this.#times = this.#times.filter((time) => now - time <= this.span);
     this.#times.push(now);
     return this.#times.length <= this.limit;
   }

@@ -28,10 +28,11 @@ export class Source<T> {
     const waits = "then" in step;
     this.#ended = !waits && step.done === true;
     if (!waits) return step;
-    this.#step = Promise.allSettled([step]).then(([outcome]) => {
+    const answer = Promise.resolve(step);
+    this.#step = Promise.allSettled([answer]).then(([outcome]) => {
       this.#step = undefined;
       this.#ended = outcome.status === "rejected" || outcome.value.done === true;
-      return step;
+      return answer;
     });
     return this.#token.race(this.#step);
   }

@@ -48,7 +48,7 @@ import type { ChildFunction, ChildSpec, Strategy, SupervisorEvent, SupervisorOpt
 import { Verdict, late } from "./verdict.ts";
 
 /** The name of the task that stands for the children in the supervisor's scope (V4): no user's, and never shown. */
-export const KEEPER = "\0supervised children";
+export const KEEPER = "\0keeper";
 
 export class Team implements ChildOwner {
   readonly children = new Map<string, SupervisedChild>();
@@ -61,7 +61,6 @@ export class Team implements ChildOwner {
   readonly #verdict = new Verdict();
   readonly #strategy: Strategy;
   readonly #window: RestartWindow;
-  readonly #steady: number;
   readonly #onEvent: ((event: SupervisorEvent) => void) | undefined;
   /** Lets the keeper end. */
   #dismiss: (() => void) | undefined;
@@ -90,7 +89,6 @@ export class Team implements ChildOwner {
     checkCount("concurrency", concurrency, 1);
     if (onEvent !== undefined) checkFunction("onEvent", onEvent);
     this.#strategy = strategy;
-    this.#steady = withinMs;
     this.#onEvent = onEvent;
     this.#window = new RestartWindow(maxRestarts, withinMs);
     this.scope = new TaskScope(
@@ -185,7 +183,7 @@ export class Team implements ChildOwner {
     const context = {
       // Not inside the function: it would find the next child begun before it is through its own first step.
       ready: () => {
-        void Promise.resolve().then(ready);
+        queueMicrotask(ready);
       },
     };
     child.state = "running";
@@ -275,7 +273,7 @@ export class Team implements ChildOwner {
     else {
       this.#tell("gave-up", child, failure);
       this.#finish(child, "failed");
-      const message = `${this.label} gave up: more than ${this.#window.limit} restarts within ${this.#steady} ms, the last of child "${child.name}"`;
+      const message = `${this.label} gave up: more than ${this.#window.limit} restarts within ${this.#window.span} ms, the last of child "${child.name}"`;
       const limit = new RestartLimitError(message, failed ? { cause: task.error } : undefined);
       this.#verdict.error = limit;
       this.#cancel(limit, "sibling");
@@ -293,7 +291,7 @@ export class Team implements ChildOwner {
 
   /** A child is to be restarted, and whom the strategy names with it. */
   #recover(child: SupervisedChild, lasted: number, failure: { error?: unknown }): void {
-    const delay = child.nextDelay(lasted >= this.#steady);
+    const delay = child.nextDelay(lasted >= this.#window.span);
     child.restarts++;
     this.#tell("restarting", child, { delay, ...failure });
     if (this.#strategy === "one-for-one") {
@@ -308,17 +306,16 @@ export class Team implements ChildOwner {
     this.#due = Math.max(this.#due, performance.now() + delay);
     this.#wait.cancel();
     const recovering = this.#affected !== undefined;
-    this.#affected ??= new Set();
-    for (const each of hit) this.#affected.add(each);
-    if (!recovering) void this.#recovery(this.#affected);
+    this.#affected = new Set([...(this.#affected ?? []), ...hit]);
+    if (!recovering) void this.#recovery();
   }
 
   /** Stops all who are affected, waits, and puts them in line. Who fails meanwhile joins in. */
-  async #recovery(affected: Set<SupervisedChild>): Promise<void> {
+  async #recovery(): Promise<void> {
     const error = new CancelledError("Restarted with a sibling", { source: "sibling" });
     const asked = new Set<unknown>();
     while (!this.scope.cancelRequested) {
-      const living = this.#newestFirst().filter((each) => affected.has(each) && isLive(each));
+      const living = this.#newestFirst().filter((each) => isLive(each) && this.#affected?.has(each));
       const child = living.find(({ task }) => !asked.has(task)) ?? living[0];
       if (child !== undefined) {
         // Late ones have no second attempt beside them (V2).
