@@ -22,7 +22,7 @@ export function reportUndelivered(
     const { status, error, name } = task;
     if (status !== "failed" || (thrown !== undefined && thrown.error === error)) continue;
     reportTaskError({
-      message: `Error in task "${name}", which nobody waits for any more`,
+      message: `Undelivered error in task "${name}"`,
       error,
       task,
     });

@@ -41,10 +41,5 @@ export async function gather<const T extends readonly TaskFunction<unknown>[]>(
     reportUndelivered(tasks, { error });
     throw error;
   }
-  return tasks.map(settle) as Gathered<T>;
-}
-
-function settle(task: Task<unknown>): PromiseSettledResult<unknown> {
-  if (task.status === "succeeded") return { status: "fulfilled", value: task.result() };
-  return { status: "rejected", reason: task.error };
+  return (await Promise.allSettled(tasks)) as Gathered<T>;
 }

@@ -57,7 +57,7 @@ export async function race<T>(
   fns: Iterable<TaskFunction<T>>,
   options: RaceOptions = {},
 ): Promise<RaceResult<T>> {
-  const { continueOnError = false, stagger, ...scopeOptions } = options;
+  const { continueOnError = false, stagger } = options;
   const runners = Symbol.iterator in Object(fns) ? [...fns] : [];
   if (runners.length === 0) throw wrongType("fns", "an iterable of at least one function", fns);
   checkFunctions(runners);
@@ -79,7 +79,7 @@ export async function race<T>(
     } else (winner === undefined ? failed : losers).push(task as Task<T>);
     startNext();
   };
-  const scope = new TaskScope({ ...scopeOptions, onTaskDone }, delivery("race"));
+  const scope = new TaskScope({ ...options, onTaskDone }, delivery("race"));
 
   try {
     await scope.run(async () => {

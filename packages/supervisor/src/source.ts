@@ -3,7 +3,7 @@ import { type CancellationToken, isCancellation, reportTaskError } from "@scope/
 /** How many microtasks a source that is busy producing gets to answer, before it is left to itself. */
 const PATIENCE = 32;
 
-/** One pass over an iterable of either kind, pulled by hand so that it can be left while it is busy. */
+/** One pass of an iterator of either kind, pulled by hand so that it can be left while it is busy. */
 export class Source<T> {
   readonly #iterator: Iterator<T> | AsyncIterator<T>;
   readonly #token: CancellationToken;
@@ -12,11 +12,8 @@ export class Source<T> {
   /** It said so, or threw: either way it is not to be returned. */
   #ended = false;
 
-  constructor(items: Iterable<T> | AsyncIterable<T>, token: CancellationToken) {
-    this.#iterator =
-      Symbol.asyncIterator in Object(items)
-        ? (items as AsyncIterable<T>)[Symbol.asyncIterator]()
-        : (items as Iterable<T>)[Symbol.iterator]();
+  constructor(iterator: Iterator<T> | AsyncIterator<T>, token: CancellationToken) {
+    this.#iterator = iterator;
     this.#token = token;
   }
 

@@ -13,8 +13,8 @@ export interface ChildOwner {
   restart(child: SupervisedChild): Promise<void>;
 }
 
-/** `waiting`: for its turn. `stopping`: it has been asked. The others are those of `Child.status`. */
-export type ChildState = "waiting" | "running" | "stopping" | "backing-off" | "stopped" | "failed";
+/** Those of `Child.status`; `stopping`: running, and it has been asked to end. */
+export type ChildState = Child["status"] | "stopping";
 
 /** One supervised child: what is to be run, and how it is doing. What follows from that is for `Team` to say. */
 export class SupervisedChild implements Child {
@@ -23,9 +23,9 @@ export class SupervisedChild implements Child {
   readonly policy: RestartPolicy;
   readonly stopTimeout: number;
   readonly significant: boolean;
-  state: ChildState = "waiting";
-  /** The state that follows when the attempt has been stopped; one that is to begin at once is backing off for no time. */
-  next: "stopped" | "waiting" | "backing-off" = "stopped";
+  state: ChildState = "backing-off";
+  /** What comes when the attempt has been stopped. */
+  next: "stop" | "wait" | "begin" = "stop";
   task: Task<void> | undefined;
   restarts = 0;
   /** The wait before the next restart, in milliseconds; they begin anew after an attempt that has lasted. */
@@ -55,7 +55,6 @@ export class SupervisedChild implements Child {
   }
 
   get status(): Child["status"] {
-    if (this.state === "waiting") return "backing-off";
     return this.state === "stopping" ? "running" : this.state;
   }
 

@@ -120,7 +120,6 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
    * @throws InvalidStateError if the supervisor is cancelled ("is shutting down") or closed; `fn` is then never called.
    */
   spawn<T>(fn: TaskFunction<T>, options?: SpawnOptions): Task<T> {
-    checkFunction("fn", fn);
     this.#team.open();
     return this.#scope.spawn(fn, options);
   }
@@ -156,7 +155,7 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
    *
    * @throws TimeoutError (as a rejection) when `timeout` milliseconds have passed; it names the children that still run.
    */
-  async stop(options: StopOptions = {}): Promise<void> {
+  async stop(options?: StopOptions): Promise<void> {
     try {
       await this.#scope.stop(options);
     } catch (error) {

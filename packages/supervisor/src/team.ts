@@ -5,11 +5,13 @@
  *
  * | | its turn | ended by itself | ended | back-off over | stop() | restart() | a strategy's stop | shutdown |
  * |---|---|---|---|---|---|---|---|---|
- * | waiting | running | ! | ! | ! | stopped | - | - | stopped |
+ * | waiting | running | ! | ! | ! | stopped | -, but running if it waits for siblings to stop | - | stopped |
  * | running | ! | see below | ! | ! | stopping | stopping, then begins | stopping, then waits | stopping |
  * | stopping | ! | ! | stopped, begins or waits | ! | then stopped | then begins, unless a strategy waits for it | - | then stopped |
  * | backing-off | ! | ! | ! | running | stopped | running | waiting | stopped |
  * | stopped, failed | ! | ! | ! | ! | - | running | - | - |
+ *
+ * One that waits is backing-off, too, and in the line, or among the affected.
  *
  * An attempt that has ended by itself is restarted if it is permanent, or transient and failed; within the limit: it is
  * backing-off (one-for-one), or it waits, and whom the strategy names with it, until all of those have stopped. Past the limit
@@ -61,7 +63,7 @@ export class Team implements ChildOwner {
   readonly #verdict = new Verdict();
   readonly #strategy: Strategy;
   readonly #window: RestartWindow;
-  readonly #onEvent: ((event: SupervisorEvent) => void) | undefined;
+  readonly #onEvent: (event: SupervisorEvent) => void;
   /** Lets the keeper end. */
   #dismiss: (() => void) | undefined;
   /** Whether somebody waits for the end, or the scope is cancelled. */
@@ -81,13 +83,13 @@ export class Team implements ChildOwner {
   #fatal: { readonly error: unknown } | undefined;
 
   constructor(options: SupervisorOptions) {
-    const { strategy = "one-for-one", maxRestarts = 3, withinMs = 5000, onEvent } = options;
+    const { strategy = "one-for-one", maxRestarts = 3, withinMs = 5000, onEvent = noop } = options;
     const { concurrency = Infinity, onError, onTaskDone, isFatal = isFatalError } = options;
     checkOneOf("strategy", strategy, ["one-for-one", "one-for-all", "rest-for-one"]);
     checkCount("maxRestarts", maxRestarts, 0);
     checkDuration("withinMs", withinMs);
     checkCount("concurrency", concurrency, 1);
-    if (onEvent !== undefined) checkFunction("onEvent", onEvent);
+    checkFunction("onEvent", onEvent);
     this.#strategy = strategy;
     this.#onEvent = onEvent;
     this.#window = new RestartWindow(maxRestarts, withinMs);
@@ -169,7 +171,7 @@ export class Team implements ChildOwner {
   }
 
   begin(child: SupervisedChild): void {
-    if (child.state !== "waiting" && child.state !== "backing-off") return;
+    if (child.state !== "backing-off") return;
     const { fn, name } = child;
     const begun = performance.now();
     let isReady = false;
@@ -187,7 +189,7 @@ export class Team implements ChildOwner {
       },
     };
     child.state = "running";
-    child.next = child.policy === "temporary" ? "stopped" : "waiting";
+    child.next = child.policy === "temporary" ? "stop" : "wait";
     const task = this.attempts.spawn(
       async (token) => {
         await fn(token, context);
@@ -205,24 +207,21 @@ export class Team implements ChildOwner {
   async stop(child: SupervisedChild): Promise<void> {
     this.#withdraw(child);
     if (!isLive(child)) return;
-    child.next = "stopped";
-    if (!(await this.#ask(child, new CancelledError(undefined, { source: "shutdown" }))))
-      throw late(this.label, [child]);
+    child.next = "stop";
+    if (!(await this.#ask(child))) throw late(this.label, [child]);
   }
 
   async restart(child: SupervisedChild): Promise<void> {
     this.open();
     const settled = child.settled.next();
-    if (child.state === "waiting") {
-      // Its turn in the line comes; a back-off together with siblings it does not wait for.
-      if (this.#affected?.has(child) === true) this.#beginAgain(child, "backing-off");
-    } else if (isLive(child)) {
-      if (child.state === "running" || child.next === "stopped") child.next = "backing-off";
-      void this.#ask(child, new CancelledError("Restarted by hand", { source: "shutdown" }));
-    } else {
-      if (child.state !== "backing-off") this.#admit(child);
+    if (isLive(child)) {
+      if (child.state === "running" || child.next === "stop") child.next = "begin";
+      void this.#ask(child);
+    } else if (child.state !== "backing-off") {
+      this.#admit(child);
       child.go();
-    }
+    } else if (this.#affected?.has(child) === true) this.#beginAgain(child, "begin");
+    else if (!this.#line.has(child)) child.go();
     await settled;
   }
 
@@ -230,10 +229,10 @@ export class Team implements ChildOwner {
   #admit(child: SupervisedChild): void {
     const { name } = child;
     if ((this.children.get(name) ?? child) !== child) {
-      throw new InvalidStateError(`${this.label} has a child named "${name}": names are unique`);
+      throw new InvalidStateError(`${this.label} has a child named "${name}" already`);
     }
     this.children.set(name, child);
-    child.state = "waiting";
+    child.state = "backing-off";
     this.#alive++;
   }
 
@@ -264,11 +263,11 @@ export class Team implements ChildOwner {
     const { policy, state, next } = child;
     const over = this.scope.cancelRequested;
     if (state === "stopping") {
-      if (over || next === "stopped") this.#finish(child, "stopped");
+      if (over || next === "stop") this.#finish(child, "stopped");
       else this.#beginAgain(child, next);
     } else if (over || policy === "temporary" || (policy === "transient" && !failed)) {
       this.#finish(child, failed ? "failed" : "stopped");
-      if (child.significant) this.#cancel(`significant child "${child.name}" has ended`, "shutdown");
+      if (child.significant) this.#cancel(`child "${child.name}" has ended`, "shutdown");
     } else if (this.#window.admits()) this.#recover(child, lasted, failure);
     else {
       this.#tell("gave-up", child, failure);
@@ -281,10 +280,10 @@ export class Team implements ChildOwner {
   }
 
   /** A child that was asked to stop, for that: with its siblings, or at once. */
-  #beginAgain(child: SupervisedChild, state: "waiting" | "backing-off"): void {
-    child.state = state;
+  #beginAgain(child: SupervisedChild, next: "wait" | "begin"): void {
+    child.state = "backing-off";
     this.#tell("restarting", child, { delay: 0 });
-    if (state === "waiting") return;
+    if (next === "wait") return;
     this.#affected?.delete(child);
     child.go();
   }
@@ -294,19 +293,20 @@ export class Team implements ChildOwner {
     const delay = child.nextDelay(lasted >= this.#window.span);
     child.restarts++;
     this.#tell("restarting", child, { delay, ...failure });
+    child.state = "backing-off";
     if (this.#strategy === "one-for-one") {
-      child.state = "backing-off";
       void child.goAfter(delay);
       return;
     }
-    const order = [...this.children.values()];
-    const hit = this.#strategy === "one-for-all" ? order : order.slice(order.indexOf(child));
-    child.state = "waiting";
     this.#opening = undefined;
     this.#due = Math.max(this.#due, performance.now() + delay);
     this.#wait.cancel();
     const recovering = this.#affected !== undefined;
-    this.#affected = new Set([...(this.#affected ?? []), ...hit]);
+    this.#affected ??= new Set();
+    for (const each of this.#newestFirst()) {
+      this.#affected.add(each);
+      if (each === child && this.#strategy === "rest-for-one") break;
+    }
     if (!recovering) void this.#recovery();
   }
 
@@ -322,14 +322,14 @@ export class Team implements ChildOwner {
         const patience = asked.has(child.task) ? Infinity : child.stopTimeout;
         this.#window.pause();
         asked.add(child.task);
-        if (child.next === "backing-off") child.next = "waiting";
+        if (child.next === "begin") child.next = "wait";
         if (!(await this.#ask(child, error, patience))) this.#reportLate(child);
       } else {
         this.#window.resume();
         const left = this.#due - performance.now();
         if (left <= 0) {
           this.#affected = undefined;
-          this.#line = new Set([...this.children.values()].filter(({ state }) => state === "waiting"));
+          this.#line = new Set([...this.children.values()].filter(({ state }) => state === "backing-off"));
           this.#advance();
           return;
         }
@@ -362,7 +362,11 @@ export class Team implements ChildOwner {
   }
 
   /** Asks an attempt to end; resolves with whether it did in time. */
-  async #ask(child: SupervisedChild, error: CancelledError, patience = child.stopTimeout): Promise<boolean> {
+  async #ask(
+    child: SupervisedChild,
+    error = new CancelledError("Stopped by hand", { source: "shutdown" }),
+    patience = child.stopTimeout,
+  ): Promise<boolean> {
     child.state = "stopping";
     // It may be in the synchronous part of its function, before its task is known.
     if (child.task === undefined) await Promise.resolve();
@@ -378,7 +382,7 @@ export class Team implements ChildOwner {
 
   /** A child that was to begin is not going to. */
   #withdraw(child: SupervisedChild): void {
-    if (child.state === "waiting" || child.state === "backing-off") this.#finish(child, "stopped");
+    if (child.state === "backing-off") this.#finish(child, "stopped");
   }
 
   /** A child has ended for good. */
@@ -426,6 +430,10 @@ export class Team implements ChildOwner {
 /** Whether an attempt is running. */
 function isLive({ state }: SupervisedChild): boolean {
   return state === "running" || state === "stopping";
+}
+
+function noop(): void {
+  // Nobody wants to know.
 }
 
 function isFatalError(error: unknown): boolean {
