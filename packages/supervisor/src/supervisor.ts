@@ -4,7 +4,6 @@ import {
   type StopOptions,
   type Task,
   type TaskFunction,
-  type TaskScope,
   type TaskSpawner,
   TimeoutError,
   brand,
@@ -67,7 +66,6 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
   static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "Supervisor", readable);
 
   readonly #team: Team;
-  readonly #scope: TaskScope;
 
   /**
    * Opens a supervisor that ends with {@link join}, {@link stop} or `await using`.
@@ -76,36 +74,35 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
    */
   constructor(options: SupervisorOptions = {}) {
     this.#team = new Team(options);
-    this.#scope = this.#team.scope;
   }
 
   get name(): string {
-    return this.#scope.name;
+    return this.#team.scope.name;
   }
 
   /** Cancelled with the supervisor; the parent of every one-shot child's token, but of no supervised one's. */
   get token(): CancellationToken {
-    return this.#scope.token;
+    return this.#team.scope.token;
   }
 
   get state(): "open" | "closing" | "closed" {
-    return this.#scope.state;
+    return this.#team.scope.state;
   }
 
   get cancelRequested(): boolean {
-    return this.#scope.cancelRequested;
+    return this.#team.scope.cancelRequested;
   }
 
   /** How many tasks have not ended: one-shot children, and the running attempts of supervised ones. */
   get size(): number {
     const { keepers, attempts } = this.#team;
-    return this.#scope.size - keepers.size + attempts.size;
+    return this.#team.scope.size - keepers.size + attempts.size;
   }
 
   /** A snapshot of those tasks. */
   get tasks(): ReadonlySet<Task<unknown>> {
     const { keepers, attempts } = this.#team;
-    return new Set([...this.#scope.tasks, ...attempts.tasks].filter((task) => !keepers.has(task)));
+    return new Set([...this.#team.scope.tasks, ...attempts.tasks].filter((task) => !keepers.has(task)));
   }
 
   /** The supervised children, in the order of their `supervise` calls; a temporary one until it has ended. */
@@ -121,7 +118,7 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
    */
   spawn<T>(fn: TaskFunction<T>, options?: SpawnOptions): Task<T> {
     this.#team.open();
-    return this.#scope.spawn(fn, options);
+    return this.#team.scope.spawn(fn, options);
   }
 
   /**
@@ -140,13 +137,13 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
 
   /** Asks the body and all children to end: supervised ones in reverse order. Idempotent, never throws, waits for nobody. */
   cancel(reason?: unknown): void {
-    this.#scope.cancel(reason);
+    this.#team.scope.cancel(reason);
   }
 
   /** Waits until no child is left; then the supervisor is closed. Rejects as told above. */
   join(): Promise<void> {
     this.#team.close();
-    return this.#scope.join();
+    return this.#team.scope.join();
   }
 
   /**
@@ -157,7 +154,7 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
    */
   async stop(options?: StopOptions): Promise<void> {
     try {
-      await this.#scope.stop(options);
+      await this.#team.scope.stop(options);
     } catch (error) {
       if (!(error instanceof TimeoutError) || this.state === "closed") throw error;
       // The keeper is the oldest task: the names begin with its own.

@@ -36,6 +36,7 @@ import {
   type Task,
   type TaskErrorContext,
   TaskScope,
+  TimeoutError,
   checkCount,
   checkDuration,
   checkFunction,
@@ -47,7 +48,7 @@ import { RestartLimitError } from "./restart-limit-error.ts";
 import { RestartWindow } from "./restart-window.ts";
 import { type ChildOwner, SupervisedChild } from "./supervised-child.ts";
 import type { ChildFunction, ChildSpec, Strategy, SupervisorEvent, SupervisorOptions } from "./types.ts";
-import { Verdict, late } from "./verdict.ts";
+import { Verdict, namesOf } from "./verdict.ts";
 
 /** The name of the task that stands for the children in the supervisor's scope (V4): no user's, and never shown. */
 export const KEEPER = "\0keeper";
@@ -208,7 +209,7 @@ export class Team implements ChildOwner {
     this.#withdraw(child);
     if (!isLive(child)) return;
     child.next = "stop";
-    if (!(await this.#ask(child))) throw late(this.label, [child]);
+    if (!(await this.#ask(child))) throw this.#late(child);
   }
 
   async restart(child: SupervisedChild): Promise<void> {
@@ -351,14 +352,22 @@ export class Team implements ChildOwner {
     for (const child of children) {
       if (!isLive(child) || (await this.#ask(child, error))) continue;
       tooLate.push(child);
-      if (limit === undefined) this.#verdict.error = late(this.label, tooLate);
+      if (limit === undefined) this.#verdict.error = this.#late(child, tooLate);
       else this.#reportLate(child);
     }
   }
 
   #reportLate(child: SupervisedChild): void {
-    const error = late(this.label, [child]);
+    const error = this.#late(child);
     reportTaskError({ message: error.message, error, scope: this.scope.name });
+  }
+
+  /** The error that names who did not stop in time, this child the last. */
+  #late(child: SupervisedChild, children = [child]): TimeoutError {
+    return new TimeoutError(
+      child.stopTimeout,
+      `Children of ${this.label} did not stop in time: ${namesOf(children)}`,
+    );
   }
 
   /** Asks an attempt to end; resolves with whether it did in time. */
