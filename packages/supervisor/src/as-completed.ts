@@ -9,7 +9,7 @@ import {
 } from "@scope/core";
 import { Bell } from "./bell.ts";
 import { delivery, reportUndelivered } from "./delivery.ts";
-import { Source } from "./source.ts";
+import { openSource } from "./source.ts";
 
 /**
  * An `AsyncIterableIterator` of tasks, spelt out: by that name TypeScript takes the items of `for await` for what the tasks come
@@ -84,7 +84,7 @@ export function asCompleted<T>(
   const spawnAll = async (opened: TaskScope): Promise<void> => {
     const { token } = opened;
     const { concurrency = Infinity } = options;
-    const pass = new Source(open.call(fns), token);
+    const pass = openSource(open.call(fns), token);
     try {
       for (let index = 0; ; index++) {
         while (opened.size >= concurrency) await token.race(news.next());
