@@ -8,7 +8,7 @@ import {
   wrongType,
 } from "@scope/core";
 import { Bell } from "./bell.ts";
-import { delivery, reportUndelivered } from "./delivery.ts";
+import { Delivery, reportUndelivered } from "./delivery.ts";
 import { openSource } from "./source.ts";
 
 /**
@@ -62,7 +62,7 @@ export function asCompleted<T>(
     (() => Iterator<unknown> | AsyncIterator<unknown>) | undefined
   >;
   const open = methods[Symbol.asyncIterator] ?? methods[Symbol.iterator];
-  if (open === undefined) throw wrongType("fns", "an iterable or async iterable of functions", fns);
+  if (open === undefined) throw wrongType("fns", "an iterable of functions", fns);
   // Refuses bad options now; closed at once, it leaves nothing behind.
   new TaskScope(options).join().catch(noop);
 
@@ -142,7 +142,7 @@ export function asCompleted<T>(
           ready.add(task as Task<T>);
           news.ring();
         };
-        scope = new TaskScope({ ...options, onTaskDone }, delivery("asCompleted"));
+        scope = new TaskScope({ ...options, onTaskDone }, new Delivery("asCompleted"));
         void run(scope);
       }
       const step = last.then(take);

@@ -1,16 +1,12 @@
-import { type ScopePolicy, type Task, checkFunction, reportTaskError } from "@scope/core";
+import { type Task, checkFunction, reportTaskError, wrongType } from "@scope/core";
+import { Verdict } from "./verdict.ts";
 
-/** For calls that hand their tasks' failures out themselves: the scope only keeps the body's. Knows no scope. */
-export function delivery(kind: string): ScopePolicy {
-  let failure: unknown;
-  return {
-    kind,
-    failed(error, task) {
-      if (task === undefined) failure = error;
-      return false;
-    },
-    outcome: () => failure,
-  };
+/** For calls that hand their tasks' failures out themselves: the scope only keeps the body's. */
+export class Delivery extends Verdict {
+  failed(error: unknown, task: Task<unknown> | undefined): boolean {
+    if (task === undefined) this.error = error;
+    return false;
+  }
 }
 
 /** L2 for tasks whose failures nobody is going to be handed; but for the error that has just been thrown. */
@@ -29,7 +25,10 @@ export function reportUndelivered(
   }
 }
 
-/** Refuses a list that holds anything else, or has holes. */
-export function checkFunctions(fns: readonly unknown[]): void {
-  for (const [index, fn] of fns.entries()) checkFunction(`fns[${index}]`, fn);
+/** The functions of an iterable that holds nothing else. */
+export function toFunctions<F>(fns: Iterable<F>): F[] {
+  if (!(Symbol.iterator in Object(fns))) throw wrongType("fns", "an iterable of functions", fns);
+  const list = [...fns];
+  for (const [index, fn] of list.entries()) checkFunction(`fns[${index}]`, fn);
+  return list;
 }

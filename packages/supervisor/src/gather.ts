@@ -1,5 +1,5 @@
-import { type ScopeOptions, type Task, type TaskFunction, TaskScope, wrongType } from "@scope/core";
-import { checkFunctions, delivery, reportUndelivered } from "./delivery.ts";
+import { type ScopeOptions, type Task, type TaskFunction, TaskScope } from "@scope/core";
+import { toFunctions, Delivery, reportUndelivered } from "./delivery.ts";
 
 /** What each function came to, as `Promise.allSettled` tells it. */
 export type Gathered<T extends readonly TaskFunction<unknown>[]> = {
@@ -25,15 +25,13 @@ export async function gather<const T extends readonly TaskFunction<unknown>[]>(
   fns: T,
   options?: ScopeOptions,
 ): Promise<Gathered<T>> {
-  if (!Array.isArray(fns)) throw wrongType("fns", "an array of functions", fns);
-  const runners = fns as readonly TaskFunction<unknown>[];
-  checkFunctions(runners);
-  const scope = new TaskScope(options, delivery("gather"));
+  const runners = toFunctions(fns);
+  const scope = new TaskScope(options, new Delivery("gather"));
   const tasks: Task<unknown>[] = [];
   try {
     await scope.run(() => {
       for (const fn of runners) {
-        scope.token.throwIfCancelled();
+        if (scope.cancelRequested) return;
         tasks.push(scope.spawn(fn));
       }
     });

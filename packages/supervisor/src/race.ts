@@ -10,7 +10,7 @@ import {
   sleep,
   wrongType,
 } from "@scope/core";
-import { checkFunctions, delivery, reportUndelivered } from "./delivery.ts";
+import { toFunctions, Delivery, reportUndelivered } from "./delivery.ts";
 
 export interface RaceOptions extends ScopeOptions {
   /** The first success decides, not the first end. @default false; true with `stagger` */
@@ -58,9 +58,8 @@ export async function race<T>(
   options: RaceOptions = {},
 ): Promise<RaceResult<T>> {
   const { continueOnError = false, stagger } = options;
-  const runners = Symbol.iterator in Object(fns) ? [...fns] : [];
-  if (runners.length === 0) throw wrongType("fns", "an iterable of at least one function", fns);
-  checkFunctions(runners);
+  const runners = toFunctions(fns);
+  if (runners.length === 0) throw wrongType("fns", "at least one function", fns);
   if (stagger !== undefined) checkDuration("stagger", stagger);
   const firstSuccess = continueOnError || stagger !== undefined;
 
@@ -79,7 +78,7 @@ export async function race<T>(
     } else (winner === undefined ? failed : losers).push(task as Task<T>);
     startNext();
   };
-  const scope = new TaskScope({ ...options, onTaskDone }, delivery("race"));
+  const scope = new TaskScope({ ...options, onTaskDone }, new Delivery("race"));
 
   try {
     await scope.run(async () => {
@@ -121,7 +120,7 @@ async function disposeOfLate(tasks: readonly Task<unknown>[], winner?: Task<unkn
       await (dispose?.call(value) as unknown);
     } catch (error) {
       reportTaskError({
-        message: `Error in disposing of the late value of task "${task.name}"`,
+        message: `Error in disposing of the value of task "${task.name}"`,
         error,
         task,
       });

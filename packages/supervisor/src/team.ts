@@ -61,7 +61,7 @@ export class Team implements ChildOwner {
   readonly attempts: TaskScope;
   /** One, or for a moment two: the next may have begun when one is through. */
   readonly keepers = new Set<Task<unknown>>();
-  readonly #verdict = new Verdict();
+  readonly #verdict = new Verdict("Supervisor");
   readonly #strategy: Strategy;
   readonly #window: RestartWindow;
   readonly #onEvent: (event: SupervisorEvent) => void;
@@ -84,8 +84,13 @@ export class Team implements ChildOwner {
   #fatal: { readonly error: unknown } | undefined;
 
   constructor(options: SupervisorOptions) {
-    const { strategy = "one-for-one", maxRestarts = 3, withinMs = 5000, onEvent = noop } = options;
-    const { concurrency = Infinity, onError, onTaskDone, isFatal = isFatalError } = options;
+    const { strategy = "one-for-one", maxRestarts = 3, withinMs = 5000, onEvent = () => undefined } = options;
+    const {
+      concurrency = Infinity,
+      onError,
+      onTaskDone,
+      isFatal = (error: unknown) => error instanceof FatalError,
+    } = options;
     checkOneOf("strategy", strategy, ["one-for-one", "one-for-all", "rest-for-one"]);
     checkCount("maxRestarts", maxRestarts, 0);
     checkDuration("withinMs", withinMs);
@@ -124,7 +129,7 @@ export class Team implements ChildOwner {
           else if (onError !== "ignore") reportTaskError(context);
         },
       },
-      { kind: "Supervisor" },
+      new Verdict("Supervisor"),
     );
     // It is the keeper that is waited for.
     void this.attempts.run(() => new Promise(() => undefined));
@@ -359,7 +364,7 @@ export class Team implements ChildOwner {
 
   #reportLate(child: SupervisedChild): void {
     const error = this.#late(child);
-    reportTaskError({ message: error.message, error, scope: this.scope.name });
+    reportTaskError({ message: error.message, error });
   }
 
   /** The error that names who did not stop in time, this child the last. */
@@ -427,7 +432,7 @@ export class Team implements ChildOwner {
     void Promise.resolve(event)
       .then(this.#onEvent)
       .catch((error: unknown) => {
-        reportTaskError({ message: `Error in onEvent of ${this.label}`, error, scope: this.scope.name });
+        reportTaskError({ message: `Error in onEvent of ${this.label}`, error });
       });
   }
 
@@ -439,12 +444,4 @@ export class Team implements ChildOwner {
 /** Whether an attempt is running. */
 function isLive({ state }: SupervisedChild): boolean {
   return state === "running" || state === "stopping";
-}
-
-function noop(): void {
-  // Nobody wants to know.
-}
-
-function isFatalError(error: unknown): boolean {
-  return error instanceof FatalError;
 }

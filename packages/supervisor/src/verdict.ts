@@ -1,11 +1,15 @@
 import type { ScopePolicy } from "@scope/core";
 
-/** What a supervisor ends in, beside the failures that were told at once. Knows no supervisor. */
+/** What an owner ends in, beside what was told at once: one error, handed out once. Knows no owner. */
 export class Verdict implements ScopePolicy {
-  readonly kind = "Supervisor";
-  error: Error | undefined;
+  readonly kind: string;
+  error: unknown;
 
-  outcome(): Error | undefined {
+  constructor(kind: string) {
+    this.kind = kind;
+  }
+
+  outcome(): unknown {
     const { error } = this;
     this.error = undefined;
     return error;
