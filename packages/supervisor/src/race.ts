@@ -112,7 +112,7 @@ export async function race<T>(
 async function disposeOfLate(tasks: readonly Task<unknown>[], winner?: Task<unknown>): Promise<void> {
   const kept = winner?.status === "succeeded" ? winner.result() : undefined;
   for (const task of tasks) {
-    if (task.status !== "succeeded" || task === winner) continue;
+    if (task.status !== "succeeded") continue;
     const value = task.result() as Partial<AsyncDisposable & Disposable> | null | undefined;
     if (value === kept) continue;
     try {
@@ -120,7 +120,7 @@ async function disposeOfLate(tasks: readonly Task<unknown>[], winner?: Task<unkn
       await (dispose?.call(value) as unknown);
     } catch (error) {
       reportTaskError({
-        message: `Error in disposing of the value of task "${task.name}"`,
+        message: `Error in disposing of task "${task.name}"`,
         error,
         task,
       });

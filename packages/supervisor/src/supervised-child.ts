@@ -13,9 +13,6 @@ export interface ChildOwner {
   restart(child: SupervisedChild): Promise<void>;
 }
 
-/** Those of `Child.status`; `stopping`: running, and it has been asked to end. */
-export type ChildState = Child["status"] | "stopping";
-
 /** One supervised child: what is to be run, and how it is doing. What follows from that is for `Team` to say. */
 export class SupervisedChild implements Child {
   readonly name: string;
@@ -23,7 +20,9 @@ export class SupervisedChild implements Child {
   readonly policy: RestartPolicy;
   readonly stopTimeout: number;
   readonly significant: boolean;
-  state: ChildState = "backing-off";
+  status: Child["status"] = "backing-off";
+  /** Whether the running attempt has been asked to end. */
+  stopping = false;
   /** What comes when the attempt has been stopped. */
   next: "stop" | "wait" | "begin" = "stop";
   task: Task<void> | undefined;
@@ -52,10 +51,6 @@ export class SupervisedChild implements Child {
     this.nextDelay = delays(spec.backoff);
     this.#owner = owner;
     this.#arm();
-  }
-
-  get status(): Child["status"] {
-    return this.state === "stopping" ? "running" : this.state;
   }
 
   stop(): Promise<void> {

@@ -45,7 +45,7 @@ import {
 import { checkOneOf } from "./arguments.ts";
 import { lasts } from "./lasts.ts";
 import { RestartLimitError } from "./restart-limit-error.ts";
-import { RestartWindow } from "./restart-window.ts";
+import { type RestartWindow, restartWindow } from "./restart-window.ts";
 import { type ChildOwner, SupervisedChild } from "./supervised-child.ts";
 import type { ChildFunction, ChildSpec, Strategy, SupervisorEvent, SupervisorOptions } from "./types.ts";
 import { Verdict, namesOf } from "./verdict.ts";
@@ -63,6 +63,8 @@ export class Team implements ChildOwner {
   readonly keepers = new Set<Task<unknown>>();
   readonly #verdict = new Verdict("Supervisor");
   readonly #strategy: Strategy;
+  readonly #maxRestarts: number;
+  readonly #withinMs: number;
   readonly #window: RestartWindow;
   readonly #onEvent: (event: SupervisorEvent) => void;
   /** Lets the keeper end. */
@@ -98,7 +100,9 @@ export class Team implements ChildOwner {
     checkFunction("onEvent", onEvent);
     this.#strategy = strategy;
     this.#onEvent = onEvent;
-    this.#window = new RestartWindow(maxRestarts, withinMs);
+    this.#maxRestarts = maxRestarts;
+    this.#withinMs = withinMs;
+    this.#window = restartWindow(maxRestarts, withinMs);
     this.scope = new TaskScope(
       {
         ...options,
@@ -177,12 +181,12 @@ export class Team implements ChildOwner {
   }
 
   begin(child: SupervisedChild): void {
-    if (child.state !== "backing-off") return;
+    if (child.status !== "backing-off") return;
     const { fn, name } = child;
     const begun = performance.now();
     let isReady = false;
     const ready = (): void => {
-      if (isReady || child.task !== task || child.state !== "running") return;
+      if (isReady || child.task !== task || child.stopping) return;
       isReady = true;
       this.#tell("ready", child);
       child.settled.ring();
@@ -194,7 +198,8 @@ export class Team implements ChildOwner {
         queueMicrotask(ready);
       },
     };
-    child.state = "running";
+    child.status = "running";
+    child.stopping = false;
     child.next = child.policy === "temporary" ? "stop" : "wait";
     const task = this.attempts.spawn(
       async (token) => {
@@ -212,7 +217,7 @@ export class Team implements ChildOwner {
 
   async stop(child: SupervisedChild): Promise<void> {
     this.#withdraw(child);
-    if (!isLive(child)) return;
+    if (child.status !== "running") return;
     child.next = "stop";
     if (!(await this.#ask(child))) throw this.#late(child);
   }
@@ -220,10 +225,10 @@ export class Team implements ChildOwner {
   async restart(child: SupervisedChild): Promise<void> {
     this.open();
     const settled = child.settled.next();
-    if (isLive(child)) {
-      if (child.state === "running" || child.next === "stop") child.next = "begin";
+    if (child.status === "running") {
+      if (!child.stopping || child.next === "stop") child.next = "begin";
       void this.#ask(child);
-    } else if (child.state !== "backing-off") {
+    } else if (child.status !== "backing-off") {
       this.#admit(child);
       child.go();
     } else if (this.#affected?.has(child) === true) this.#beginAgain(child, "begin");
@@ -238,7 +243,7 @@ export class Team implements ChildOwner {
       throw new InvalidStateError(`${this.label} has a child named "${name}" already`);
     }
     this.children.set(name, child);
-    child.state = "backing-off";
+    child.status = "backing-off";
     this.#alive++;
   }
 
@@ -266,9 +271,9 @@ export class Team implements ChildOwner {
     const failed = task.status === "failed";
     const failure = failed ? { error: task.error } : {};
     if (failed) this.#tell("failed", child, failure);
-    const { policy, state, next } = child;
+    const { policy, stopping, next } = child;
     const over = this.scope.cancelRequested;
-    if (state === "stopping") {
+    if (stopping) {
       if (over || next === "stop") this.#finish(child, "stopped");
       else this.#beginAgain(child, next);
     } else if (over || policy === "temporary" || (policy === "transient" && !failed)) {
@@ -278,7 +283,7 @@ export class Team implements ChildOwner {
     else {
       this.#tell("gave-up", child, failure);
       this.#finish(child, "failed");
-      const message = `${this.label} gave up: more than ${this.#window.limit} restarts within ${this.#window.span} ms, the last of child "${child.name}"`;
+      const message = `${this.label} gave up: more than ${this.#maxRestarts} restarts within ${this.#withinMs} ms, the last of child "${child.name}"`;
       const limit = new RestartLimitError(message, failed ? { cause: task.error } : undefined);
       this.#verdict.error = limit;
       this.#cancel(limit, "sibling");
@@ -287,7 +292,7 @@ export class Team implements ChildOwner {
 
   /** A child that was asked to stop, for that: with its siblings, or at once. */
   #beginAgain(child: SupervisedChild, next: "wait" | "begin"): void {
-    child.state = "backing-off";
+    child.status = "backing-off";
     this.#tell("restarting", child, { delay: 0 });
     if (next === "wait") return;
     this.#affected?.delete(child);
@@ -296,10 +301,10 @@ export class Team implements ChildOwner {
 
   /** A child is to be restarted, and whom the strategy names with it. */
   #recover(child: SupervisedChild, lasted: number, failure: { error?: unknown }): void {
-    const delay = child.nextDelay(lasted >= this.#window.span);
+    const delay = child.nextDelay(lasted >= this.#withinMs);
     child.restarts++;
     this.#tell("restarting", child, { delay, ...failure });
-    child.state = "backing-off";
+    child.status = "backing-off";
     if (this.#strategy === "one-for-one") {
       void child.goAfter(delay);
       return;
@@ -318,10 +323,12 @@ export class Team implements ChildOwner {
 
   /** Stops all who are affected, waits, and puts them in line. Who fails meanwhile joins in. */
   async #recovery(): Promise<void> {
-    const error = new CancelledError("Restarted with a sibling", { source: "sibling" });
+    const error = new CancelledError("A sibling failed", { source: "sibling" });
     const asked = new Set<unknown>();
     while (!this.scope.cancelRequested) {
-      const living = this.#newestFirst().filter((each) => isLive(each) && this.#affected?.has(each));
+      const living = this.#newestFirst().filter(
+        (each) => each.status === "running" && this.#affected?.has(each),
+      );
       const child = living.find(({ task }) => !asked.has(task)) ?? living[0];
       if (child !== undefined) {
         // Late ones have no second attempt beside them (V2).
@@ -335,7 +342,7 @@ export class Team implements ChildOwner {
         const left = this.#due - performance.now();
         if (left <= 0) {
           this.#affected = undefined;
-          this.#line = new Set([...this.children.values()].filter(({ state }) => state === "backing-off"));
+          this.#line = new Set([...this.children.values()].filter(({ status }) => status === "backing-off"));
           this.#advance();
           return;
         }
@@ -355,7 +362,7 @@ export class Team implements ChildOwner {
     const tooLate: SupervisedChild[] = [];
     const { error: limit } = this.#verdict;
     for (const child of children) {
-      if (!isLive(child) || (await this.#ask(child, error))) continue;
+      if (child.status !== "running" || (await this.#ask(child, error))) continue;
       tooLate.push(child);
       if (limit === undefined) this.#verdict.error = this.#late(child, tooLate);
       else this.#reportLate(child);
@@ -369,19 +376,16 @@ export class Team implements ChildOwner {
 
   /** The error that names who did not stop in time, this child the last. */
   #late(child: SupervisedChild, children = [child]): TimeoutError {
-    return new TimeoutError(
-      child.stopTimeout,
-      `Children of ${this.label} did not stop in time: ${namesOf(children)}`,
-    );
+    return new TimeoutError(child.stopTimeout, `Late children of ${this.label}: ${namesOf(children)}`);
   }
 
   /** Asks an attempt to end; resolves with whether it did in time. */
   async #ask(
     child: SupervisedChild,
-    error = new CancelledError("Stopped by hand", { source: "shutdown" }),
+    error = new CancelledError(undefined, { source: "shutdown" }),
     patience = child.stopTimeout,
   ): Promise<boolean> {
-    child.state = "stopping";
+    child.stopping = true;
     // It may be in the synchronous part of its function, before its task is known.
     if (child.task === undefined) await Promise.resolve();
     const { task } = child;
@@ -396,14 +400,14 @@ export class Team implements ChildOwner {
 
   /** A child that was to begin is not going to. */
   #withdraw(child: SupervisedChild): void {
-    if (child.state === "backing-off") this.#finish(child, "stopped");
+    if (child.status === "backing-off") this.#finish(child, "stopped");
   }
 
   /** A child has ended for good. */
-  #finish(child: SupervisedChild, state: "stopped" | "failed"): void {
+  #finish(child: SupervisedChild, status: "stopped" | "failed"): void {
     child.interrupt();
-    child.state = state;
-    if (state === "stopped") this.#tell("stopped", child);
+    child.status = status;
+    if (status === "stopped") this.#tell("stopped", child);
     if (child.policy === "temporary") this.children.delete(child.name);
     child.settled.ring();
     this.#alive--;
@@ -439,9 +443,4 @@ export class Team implements ChildOwner {
   get label(): string {
     return `Supervisor "${this.scope.name}"`;
   }
-}
-
-/** Whether an attempt is running. */
-function isLive({ state }: SupervisedChild): boolean {
-  return state === "running" || state === "stopping";
 }
