@@ -29,6 +29,8 @@ export function reportUndelivered(
 export function toFunctions<F>(fns: Iterable<F>): F[] {
   if (!(Symbol.iterator in Object(fns))) throw wrongType("fns", "an iterable of functions", fns);
   const list = [...fns];
-  for (const [index, fn] of list.entries()) checkFunction(`fns[${index}]`, fn);
+  list.forEach((fn, index) => {
+    checkFunction(`fns[${index}]`, fn);
+  });
   return list;
 }

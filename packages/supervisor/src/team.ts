@@ -86,8 +86,11 @@ export class Team implements ChildOwner {
   #fatal: { readonly error: unknown } | undefined;
 
   constructor(options: SupervisorOptions) {
-    const { strategy = "one-for-one", maxRestarts = 3, withinMs = 5000, onEvent = () => undefined } = options;
     const {
+      strategy = "one-for-one",
+      maxRestarts = 3,
+      withinMs = 5000,
+      onEvent = () => undefined,
       concurrency = Infinity,
       onError,
       onTaskDone,
@@ -219,7 +222,7 @@ export class Team implements ChildOwner {
     this.#withdraw(child);
     if (child.status !== "running") return;
     child.next = "stop";
-    if (!(await this.#ask(child))) throw this.#late(child);
+    if (await this.#ask(child)) throw this.#late(child);
   }
 
   async restart(child: SupervisedChild): Promise<void> {
@@ -336,7 +339,7 @@ export class Team implements ChildOwner {
         this.#window.pause();
         asked.add(child.task);
         if (child.next === "begin") child.next = "wait";
-        if (!(await this.#ask(child, error, patience))) this.#reportLate(child);
+        if (await this.#ask(child, error, patience)) this.#reportLate(child);
       } else {
         this.#window.resume();
         const left = this.#due - performance.now();
@@ -362,7 +365,7 @@ export class Team implements ChildOwner {
     const tooLate: SupervisedChild[] = [];
     const { error: limit } = this.#verdict;
     for (const child of children) {
-      if (child.status !== "running" || (await this.#ask(child, error))) continue;
+      if (child.status !== "running" || !(await this.#ask(child, error))) continue;
       tooLate.push(child);
       if (limit === undefined) this.#verdict.error = this.#late(child, tooLate);
       else this.#reportLate(child);
@@ -379,7 +382,7 @@ export class Team implements ChildOwner {
     return new TimeoutError(child.stopTimeout, `Late children of ${this.label}: ${namesOf(children)}`);
   }
 
-  /** Asks an attempt to end; resolves with whether it did in time. */
+  /** Asks an attempt to end; resolves with whether it is late. */
   async #ask(
     child: SupervisedChild,
     error = new CancelledError(undefined, { source: "shutdown" }),
@@ -389,13 +392,13 @@ export class Team implements ChildOwner {
     // It may be in the synchronous part of its function, before its task is known.
     if (child.task === undefined) await Promise.resolve();
     const { task } = child;
-    if (task === undefined) return true;
+    if (task === undefined) return false;
     task.cancel(error);
     const ended = new CancellationSource();
     task.onDone(() => {
       ended.cancel();
     });
-    return !(await lasts(patience, ended));
+    return lasts(patience, ended);
   }
 
   /** A child that was to begin is not going to. */
