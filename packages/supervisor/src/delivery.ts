@@ -18,7 +18,7 @@ export function reportUndelivered(
     const { status, error, name } = task;
     if (status !== "failed" || (thrown !== undefined && thrown.error === error)) continue;
     reportTaskError({
-      message: `Undelivered error in task "${name}"`,
+      message: `Error in task "${name}"`,
       error,
       task,
     });

@@ -39,5 +39,9 @@ export async function gather<const T extends readonly TaskFunction<unknown>[]>(
     reportUndelivered(tasks, { error });
     throw error;
   }
-  return (await Promise.allSettled(tasks)) as Gathered<T>;
+  return tasks.map((task) =>
+    task.status === "succeeded"
+      ? { status: "fulfilled", value: task.result() }
+      : { status: "rejected", reason: task.error },
+  ) as Gathered<T>;
 }

@@ -158,8 +158,8 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
     } catch (error) {
       if (!(error instanceof TimeoutError) || this.state === "closed") throw error;
       // The keeper is the oldest task: the names begin with its own.
-      const [start] = error.message.split(`"${KEEPER}"`);
-      throw new TimeoutError(error.timeout, `${start}${namesOf(this.tasks)}`);
+      const [start = ""] = error.message.split(`"${KEEPER}"`);
+      throw new TimeoutError(error.timeout, start + namesOf(this.tasks));
     }
   }
 

@@ -51,7 +51,7 @@ import type { ChildFunction, ChildSpec, Strategy, SupervisorEvent, SupervisorOpt
 import { Verdict, namesOf } from "./verdict.ts";
 
 /** The name of the task that stands for the children in the supervisor's scope (V4): no user's, and never shown. */
-export const KEEPER = "\0keeper";
+export const KEEPER = "\0";
 
 export class Team implements ChildOwner {
   readonly children = new Map<string, SupervisedChild>();
@@ -83,7 +83,7 @@ export class Team implements ChildOwner {
   #due = 0;
   /** Ends their wait. */
   #wait = new CancellationSource();
-  #fatal: { readonly error: unknown } | undefined;
+  #fatal: TaskErrorContext | undefined;
 
   constructor(options: SupervisorOptions) {
     const {
@@ -219,10 +219,11 @@ export class Team implements ChildOwner {
   }
 
   async stop(child: SupervisedChild): Promise<void> {
-    this.#withdraw(child);
-    if (child.status !== "running") return;
-    child.next = "stop";
-    if (await this.#ask(child)) throw this.#late(child);
+    if (child.status === "backing-off") this.#finish(child, "stopped");
+    else if (child.status === "running") {
+      child.next = "stop";
+      if (await this.#ask(child)) throw this.#late(child);
+    }
   }
 
   async restart(child: SupervisedChild): Promise<void> {
@@ -234,7 +235,7 @@ export class Team implements ChildOwner {
     } else if (child.status !== "backing-off") {
       this.#admit(child);
       child.go();
-    } else if (this.#affected?.has(child) === true) this.#beginAgain(child, "begin");
+    } else if (this.#affected?.has(child)) this.#beginAgain(child, "begin");
     else if (!this.#line.has(child)) child.go();
     await settled;
   }
@@ -243,7 +244,7 @@ export class Team implements ChildOwner {
   #admit(child: SupervisedChild): void {
     const { name } = child;
     if ((this.children.get(name) ?? child) !== child) {
-      throw new InvalidStateError(`${this.label} has a child named "${name}" already`);
+      throw new InvalidStateError(`${this.label} has a child named "${name}"`);
     }
     this.children.set(name, child);
     child.status = "backing-off";
@@ -360,10 +361,10 @@ export class Team implements ChildOwner {
   async #stopAll(error: CancelledError): Promise<void> {
     this.#wait.cancel();
     const children = this.#newestFirst();
-    for (const child of children) this.#withdraw(child);
+    for (const child of children) if (child.status === "backing-off") this.#finish(child, "stopped");
     this.close();
     const tooLate: SupervisedChild[] = [];
-    const { error: limit } = this.#verdict;
+    const limit = this.#verdict.error;
     for (const child of children) {
       if (child.status !== "running" || !(await this.#ask(child, error))) continue;
       tooLate.push(child);
@@ -401,11 +402,6 @@ export class Team implements ChildOwner {
     return lasts(patience, ended);
   }
 
-  /** A child that was to begin is not going to. */
-  #withdraw(child: SupervisedChild): void {
-    if (child.status === "backing-off") this.#finish(child, "stopped");
-  }
-
   /** A child has ended for good. */
   #finish(child: SupervisedChild, status: "stopped" | "failed"): void {
     child.interrupt();
@@ -424,10 +420,9 @@ export class Team implements ChildOwner {
 
   /** A fatal error is the keeper's to carry out; the first one, as ever. */
   #fail(context: TaskErrorContext): void {
-    const { error } = context;
-    this.#fatal ??= { error };
-    if (this.#fatal.error !== error) reportTaskError(context);
-    this.#cancel(error, "sibling");
+    this.#fatal ??= context;
+    if (this.#fatal.error !== context.error) reportTaskError(context);
+    this.#cancel(context.error, "sibling");
   }
 
   #cancel(reason: unknown, source: CancelSource): void {
@@ -435,8 +430,7 @@ export class Team implements ChildOwner {
   }
 
   #tell(type: SupervisorEvent["type"], child: SupervisedChild, more?: Partial<SupervisorEvent>): void {
-    const event = { type, child, ...more };
-    void Promise.resolve(event)
+    void Promise.resolve({ type, child, ...more })
       .then(this.#onEvent)
       .catch((error: unknown) => {
         reportTaskError({ message: `Error in onEvent of ${this.label}`, error });
