@@ -11,7 +11,8 @@
  * | backing-off | ! | ! | ! | running | stopped | running | waiting | stopped |
  * | stopped, failed | ! | ! | ! | ! | - | running | - | - |
  *
- * One that waits is backing-off, too, and in the line, or among the affected.
+ * In a child's `status`, who waits is `backing-off`, and in the line or among the affected; who is stopping is `running`, and
+ * has been asked.
  *
  * An attempt that has ended by itself is restarted if it is permanent, or transient and failed; within the limit: it is
  * backing-off (one-for-one), or it waits, and whom the strategy names with it, until all of those have stopped. Past the limit
@@ -50,14 +51,14 @@ import { type ChildOwner, SupervisedChild } from "./supervised-child.ts";
 import type { ChildFunction, ChildSpec, Strategy, SupervisorEvent, SupervisorOptions } from "./types.ts";
 import { Verdict, namesOf } from "./verdict.ts";
 
-/** The name of the task that stands for the children in the supervisor's scope (V4): no user's, and never shown. */
+/** The keeper's name: no user's, and never shown. */
 export const KEEPER = "\0";
 
 export class Team implements ChildOwner {
   readonly children = new Map<string, SupervisedChild>();
   /** Where the one-shot children run, and the keepers. */
   readonly scope: TaskScope;
-  /** Where the attempts run: never cancelled (V3). */
+  /** Where the attempts run: never cancelled (V3), and never closed, since it is the keeper that is waited for. */
   readonly attempts: TaskScope;
   /** One, or for a moment two: the next may have begun when one is through. */
   readonly keepers = new Set<Task<unknown>>();
@@ -138,14 +139,12 @@ export class Team implements ChildOwner {
       },
       new Verdict("Supervisor"),
     );
-    // It is the keeper that is waited for.
     void this.attempts.run(() => new Promise(() => undefined));
   }
 
-  /** One-shot children may begin, and supervised ones be added. */
+  /** Sees to it that there is a keeper: called before any child begins. Throws if nothing may begin any more. */
   open(): void {
     if (this.#dismiss !== undefined && !this.scope.cancelRequested) return;
-    // Refused if the supervisor is shutting down or closed.
     const keeper = this.scope.spawn(
       async () => {
         await new Promise<void>((resolve) => {
@@ -167,6 +166,7 @@ export class Team implements ChildOwner {
     this.#restIfDone();
   }
 
+  /** Lets the keeper go when it is the last. */
   #restIfDone(): void {
     if (!this.#closing || this.#alive > 0 || this.scope.size > 1) return;
     this.#dismiss?.();
@@ -294,7 +294,7 @@ export class Team implements ChildOwner {
     }
   }
 
-  /** A child that was asked to stop, for that: with its siblings, or at once. */
+  /** A child has stopped in order to begin again: with its siblings, or at once. */
   #beginAgain(child: SupervisedChild, next: "wait" | "begin"): void {
     child.status = "backing-off";
     this.#tell("restarting", child, { delay: 0 });
