@@ -40,6 +40,12 @@ const budgets = [
     external: ["@scope/core"],
     limit: 1500,
   },
+  {
+    what: "@scope/supervisor without core",
+    code: 'export * from "@scope/supervisor"',
+    external: ["@scope/core"],
+    limit: 5000,
+  },
 ];
 
 describe("size", () => {
