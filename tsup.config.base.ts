@@ -16,6 +16,8 @@ export default defineConfig({
   esbuildOptions(options) {
     // The sources ship beside the bundle: the map points at them instead of repeating them.
     options.sourcesContent = false;
+    // What belongs to core alone has a name of its own there; nobody else is to find it.
+    options.mangleProps = /^_[a-z]/;
   },
   dts: {
     // tsup drops the directive from the sources, and consumers without it do not know AsyncDisposable.

@@ -33,6 +33,6 @@ console.log(attempts, "attempts: (1 + 2) * (1 + 1)");
 // #endregion
 
 // Output:
-// Supervisor "top" gave up: more than 1 restarts within 5000 ms, the last of child "group"
+// Supervisor "top" gave up: more than 1 restarts within 5000 ms, last of child "group"
 // caused by Error: no configuration
 // 6 attempts: (1 + 2) * (1 + 1)

@@ -221,7 +221,7 @@ export function cancelToken(root: CancellationToken, error: CancelledError): voi
     if (token._error !== undefined) continue;
     token._error = error;
     const bridge = token._bridge;
-    if (bridge !== undefined && "_bridge" in bridge) reached.push(bridge);
+    if (bridge !== undefined && /* @__KEY__ */ "_bridge" in bridge) reached.push(bridge);
     for (let child = token._newest; child; child = child._older) reached.push(child);
   }
   reached.forEach(notify);

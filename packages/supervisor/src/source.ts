@@ -15,42 +15,47 @@ export interface Source<T> {
 
 /** One pass of an iterator of either kind, pulled by hand so that it can be left while it is busy. */
 export function openSource<T>(iterator: Iterator<T> | AsyncIterator<T>, token: CancellationToken): Source<T> {
-  /** The step that an async iterator is producing. */
+  /** The step that an async iterator is producing, or has produced for nobody. */
   let busy: Promise<IteratorResult<T>> | undefined;
   /** It has said so, or thrown: either way it is not to be returned; for as long as it is busy, nobody knows. */
   let ended = false;
 
+  /** It has answered: with a step, or, without one, it has thrown. */
+  function note(step?: Partial<IteratorResult<T>>): void {
+    busy = undefined;
+    ended = step === undefined || step.done === true;
+  }
+
+  async function wait(step: Promise<IteratorResult<T>>): Promise<IteratorResult<T>> {
+    busy = step;
+    ended = false;
+    const [outcome] = await token.race(Promise.allSettled([step]));
+    note((outcome as { value?: IteratorResult<T> }).value);
+    return step;
+  }
+
   /** Nobody waits for the source any more. To end in the cancellation is what was asked of it. */
-  function report(error: unknown): void {
-    const cancelled = token.error;
-    if (isCancellation(error) || (cancelled?.source === "signal" && cancelled.reason === error)) return;
-    reportTaskError({ message: "Error in a source that asCompleted left", error });
+  function report(error: unknown): undefined {
+    const { reason, source } = token.error ?? {};
+    if (isCancellation(error) || (source === "signal" && reason === error)) return;
+    reportTaskError({ message: "Error in the source of asCompleted", error });
   }
 
   return {
     pull() {
-      // If `next` throws, that is the end.
-      ended = true;
+      note();
       const step = iterator.next();
-      if (!("then" in step)) {
-        ended = step.done === true;
-        return step;
-      }
-      const answer = Promise.resolve(step);
-      busy = Promise.allSettled([answer]).then(([outcome]) => {
-        busy = undefined;
-        ended = outcome.status === "rejected" || outcome.value.done === true;
-        return answer;
-      });
-      return token.race(busy);
+      if ("then" in step) return wait(Promise.resolve(step));
+      note(step);
+      return step;
     },
 
     async close() {
-      await Promise.race([busy?.catch(report), turns()]);
-      const stuck = busy !== undefined;
-      if (ended && !stuck) return;
+      const answered = busy?.catch(report).then(note);
+      await Promise.race([answered, turns()]);
+      if (ended) return;
       const returned = Promise.resolve().then(() => iterator.return?.());
-      await (stuck ? Promise.race([returned.catch(report), turns()]) : returned);
+      await (busy === undefined ? returned : Promise.race([returned.catch(report), turns()]));
     },
   };
 }

@@ -170,7 +170,7 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
 
   toString(): string {
     const { label, children } = this.#team;
-    return `${label} (${this.state}, tasks: ${this.size}, supervised children: ${children.size})`;
+    return `${label} (${this.state}, tasks: ${this.size}, children: ${children.size})`;
   }
 }
 

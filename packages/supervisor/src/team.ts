@@ -287,7 +287,7 @@ export class Team implements ChildOwner {
     else {
       this.#tell("gave-up", child, failure);
       this.#finish(child, "failed");
-      const message = `${this.label} gave up: more than ${this.#maxRestarts} restarts within ${this.#withinMs} ms, the last of child "${child.name}"`;
+      const message = `${this.label} gave up: more than ${this.#maxRestarts} restarts within ${this.#withinMs} ms, last of child "${child.name}"`;
       const limit = new RestartLimitError(message, failed ? { cause: task.error } : undefined);
       this.#verdict.error = limit;
       this.#cancel(limit, "sibling");

@@ -716,6 +716,33 @@ describe("asCompleted", () => {
     });
   });
 
+  it.each(Array.from({ length: 25 }, (_, index) => index - 10))(
+    "a source that fails %d microtasks after an outer cancellation has its error told once (L2)",
+    async (turns) => {
+      using reports = captureReports();
+      const outer = new CancellationSource();
+      const step = new Deferred<IteratorResult<TaskFunction<number>>>();
+      const source = { [Symbol.asyncIterator]: () => ({ next: () => step.promise }) };
+      const settled = rejection(asCompleted(source, { token: outer.token }).next());
+      await flushMicrotasks();
+      const after = async (count: number, action: () => void): Promise<void> => {
+        for (let turn = 0; turn < count; turn++) await Promise.resolve();
+        action();
+      };
+      const boom = new Error("boom");
+      void after(-turns, () => {
+        outer.cancel("outer");
+      });
+      void after(turns, () => {
+        step.reject(boom);
+      });
+      const error = await settled;
+      await flushMicrotasks();
+      const told = [error, ...reports.map((report) => report.error)].filter((each) => each === boom);
+      expect(told).toEqual([boom]);
+    },
+  );
+
   describe("bad input (L11)", () => {
     it.each<[string, unknown, typeof TypeError]>([
       ["fns", undefined, TypeError],

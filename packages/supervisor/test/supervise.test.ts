@@ -824,7 +824,7 @@ describe("the restart limit", () => {
     expect(error.cause).toBe(bang);
     expect(error.name).toBe("RestartLimitError");
     expect(error.message).toMatchInlineSnapshot(
-      `"Supervisor "shop" gave up: more than 3 restarts within 5000 ms, the last of child "a""`,
+      `"Supervisor "shop" gave up: more than 3 restarts within 5000 ms, last of child "a""`,
     );
     expect([actor.child.status, actor.child.restarts, sibling.child.status]).toEqual([
       "failed",

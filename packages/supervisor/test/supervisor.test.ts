@@ -267,7 +267,7 @@ describe("what it tells of itself", () => {
     const child = supervisor.supervise(waits, { name: "till" });
     supervisor.spawn(waits);
     expect(repr(supervisor)).toMatchInlineSnapshot(
-      `"Supervisor "shop" (open, tasks: 2, supervised children: 1)"`,
+      `"Supervisor "shop" (open, tasks: 2, children: 1)"`,
     );
     expect(repr(child)).toMatchInlineSnapshot(`"Child "till" (running, restarts: 0)"`);
     await supervisor.stop();

@@ -1,28 +1,29 @@
 import { type CancellationToken, wrongType } from "@scope/core";
-import { Source } from "./source.ts";
+import { openSource } from "./source.ts";
 import type { TaskGroup } from "./task-group.ts";
 
-export function checkItems(items: unknown): void {
-  const object: object = Object(items) as object;
-  if (
-    items === undefined ||
-    items === null ||
-    !(Symbol.asyncIterator in object || Symbol.iterator in object)
-  ) {
-    throw wrongType("items", "an iterable or an async iterable", items);
-  }
+export type Opener<T> = () => Iterator<T> | AsyncIterator<T>;
+
+/** How to begin an iteration; an asynchronous one where there are both. */
+export function openerOf<T>(items: Iterable<T> | AsyncIterable<T>): Opener<T> {
+  const { [Symbol.asyncIterator]: openAsync, [Symbol.iterator]: open = openAsync } = Object(items) as Partial<
+    AsyncIterable<T> & Iterable<T>
+  >;
+  const opener = (openAsync ?? open) as Opener<T> | undefined;
+  if (opener === undefined) throw wrongType("items", "an iterable or an async iterable", items);
+  return opener.bind(items);
 }
 
 /** The body of `TaskGroup.map`: pulls items while there is room, and spawns a task for each. */
 export async function mapItems<T, R>(
   group: TaskGroup,
-  items: Iterable<T> | AsyncIterable<T>,
+  open: Opener<T>,
   fn: (item: T, token: CancellationToken, index: number) => R | PromiseLike<R>,
   concurrency: number,
 ): Promise<R[]> {
   const { token } = group;
   const results: R[] = [];
-  const source = new Source(items, token);
+  const source = openSource(open(), token);
   let roomMade = (): void => undefined;
   try {
     for (let index = 0; ; index++) {

@@ -13,7 +13,7 @@ import type {
   TaskSpawner,
 } from "@scope/core";
 import { Failures } from "./failures.ts";
-import { checkItems, mapItems } from "./map.ts";
+import { mapItems, openerOf } from "./map.ts";
 
 /**
  * A group of tasks that succeed together: the first failure cancels the rest, and all failures come out as one error.
@@ -77,12 +77,12 @@ export class TaskGroup implements TaskSpawner, AsyncDisposable {
     options?: ScopeOptions,
   ): Promise<R[]> {
     try {
-      checkItems(items);
+      const open = openerOf(items);
       checkFunction("fn", fn);
+      return run((group) => mapItems(group, open, fn, options?.concurrency ?? Infinity), options);
     } catch (error) {
       return Promise.reject(error);
     }
-    return run((group) => mapItems(group, items, fn, options?.concurrency ?? Infinity), options);
   }
 
   static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "TaskGroup", readable);
