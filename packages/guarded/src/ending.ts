@@ -89,18 +89,20 @@ export async function leave(exitCode: number, error: unknown): Promise<void> {
   }
   // Should the program come to its natural end meanwhile.
   process.exitCode = exitCode;
-  await sleep(0);
-  const flushed = (["stdout", "stderr"] as const).map(
-    (name) =>
-      new Promise<void>((resolve) => {
-        const output = process[name];
-        // A closed pipe says so here, too; without a listener that would be an uncaught error.
-        output.on("error", resolve);
-        output.write("", resolve);
-      }),
-  );
+  const flushed = (["stdout", "stderr"] as const).map(async (name) => {
+    const output = process[name];
+    // Before the log that is being written fails: a closed pipe would be an uncaught error.
+    const broken = new Promise<void>((resolve) => output.on("error", resolve));
+    await turn();
+    await Promise.race([broken, new Promise<void>((resolve) => output.write("", resolve))]);
+  });
   await Promise.race([Promise.allSettled(flushed), sleep(FLUSH)]);
   process.exit(exitCode);
+}
+
+/** One turn of the event loop, which no test clock holds up. */
+export function turn(): Promise<void> {
+  return sleep(Infinity, AbortSignal.timeout(0)).catch(() => undefined);
 }
 
 /**

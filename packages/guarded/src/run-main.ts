@@ -33,7 +33,16 @@ import {
   wrongType,
 } from "@scope/core";
 import { registry, stillRunning, stopAll } from "./background.ts";
-import { type EndingOptions, type Process, checkEnding, leave, log, logFailure, platform } from "./ending.ts";
+import {
+  type EndingOptions,
+  type Process,
+  checkEnding,
+  leave,
+  log,
+  logFailure,
+  platform,
+  turn,
+} from "./ending.ts";
 import { ExitError, SafeExitError } from "./errors.ts";
 
 export interface MainOptions extends EndingOptions {
@@ -134,6 +143,8 @@ export async function runMain<R>(
     if (clock.token.cancelRequested) return;
     end(3, 0, "main has ended");
     await stopAll(new CancelledError(token.error), clock.token);
+    // Rejections that nobody handles are told after the microtasks, and the last may have come just now.
+    await turn();
   };
   const listeners: [event: string, listener: (error: unknown) => void][] = signals.map((name) => [
     name,
