@@ -41,7 +41,7 @@ import {
   checkFunction,
   reportTaskError,
   sleep,
-} from "@scope/core";
+} from "./core.ts";
 
 export interface BackgroundOptions extends SpawnOptions {
   /** Cancels the task. @default the root token of the running `runMain`, if there is one */

@@ -8,7 +8,7 @@
  *   reading.
  * - E3. The process is looked for when it is needed: there may be none, and tests put another one in its place.
  */
-import { checkFunction, reportTaskError, sleep } from "@scope/core";
+import { checkFunction, reportTaskError, sleep } from "./core.ts";
 import { ExitError } from "./errors.ts";
 
 /** Where failures are logged: the console, a pino, a winston or anything else with this one method. */
@@ -42,6 +42,7 @@ export interface Process {
 interface Output {
   write(text: string, written: () => void): unknown;
   on(event: "error", listener: () => void): unknown;
+  off(event: "error", listener: () => void): unknown;
 }
 
 /** Milliseconds that a reader has to read the rest. */

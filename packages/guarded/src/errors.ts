@@ -1,4 +1,4 @@
-import { FatalError, brand, wrongType } from "@scope/core";
+import { FatalError, brand, wrongType } from "./core.ts";
 
 /**
  * Ends a guarded task without ending the process: nothing is logged. Whoever awaits the task is thrown it. As the error of a

@@ -1,4 +1,4 @@
-import { Task, type TaskFunction, wrongType } from "@scope/core";
+import { Task, type TaskFunction, wrongType } from "./core.ts";
 import { type BackgroundOptions, describe, guarded, registry, spawn } from "./background.ts";
 import { type EndingOptions, type Logger, checkEnding, leave, logFailure } from "./ending.ts";
 import { SafeExitError, checkExitCode } from "./errors.ts";

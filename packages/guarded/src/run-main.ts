@@ -31,7 +31,7 @@ import {
   checkFunction,
   isCancellation,
   wrongType,
-} from "@scope/core";
+} from "./core.ts";
 import { registry, stillRunning, stopAll } from "./background.ts";
 import {
   type EndingOptions,
@@ -162,9 +162,12 @@ export async function runMain<R>(
     ]);
   }
 
+  // Nobody is left to be told that nobody reads what is told.
+  const ignore = (): void => undefined;
   shared.main = { token, fail, failed };
-  const alive = setInterval(() => undefined, 2 ** 30);
+  const alive = setInterval(ignore, 2 ** 30);
   try {
+    process?.stderr.on("error", ignore);
     for (const [event, listener] of listeners) process?.on(event, listener);
     await clock.token.race(work());
   } catch (error) {
@@ -176,6 +179,7 @@ export async function runMain<R>(
     shared.main = undefined;
     clearInterval(alive);
     clock[Symbol.dispose]();
+    process?.stderr.off("error", ignore);
     for (const [event, listener] of listeners) process?.off(event, listener);
   }
   if (exit !== undefined) exit(code);

@@ -53,6 +53,16 @@ export class Program {
     this.process.kill(signal);
   }
 
+  /** As somebody who presses Ctrl-C until it is gone. */
+  async exitedAfter(signal: NodeJS.Signals): Promise<Result> {
+    const pressed = setInterval(() => {
+      this.kill(signal);
+    }, 10);
+    return this.exited().finally(() => {
+      clearInterval(pressed);
+    });
+  }
+
   /** Resolves when it has ended, its output as far as it was read. */
   async exited(): Promise<Result> {
     const { exitCode, signalCode } = this.process;

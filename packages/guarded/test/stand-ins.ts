@@ -38,6 +38,7 @@ export class FakeProcess extends Exits {
       const listeners: (() => void)[] = [];
       return {
         on: (_: "error", listener: () => void) => listeners.push(listener),
+        off: () => {},
         write: (_: string, written: () => void) => {
           this.events.push(`flush ${name}`);
           const read: Reader = readers[name] ?? ((flushed) => void setTimeout(flushed));

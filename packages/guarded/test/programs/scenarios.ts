@@ -90,6 +90,18 @@ const scenarios: Record<string, () => unknown> = {
     say("ready");
   },
 
+  "a guarded task fails under main when a line is read": () =>
+    runMain(
+      async (token) => {
+        process.stdin.once("data", () => {
+          spawnGuarded(() => Promise.reject(new Error("disk full")), { exitCode: 9 });
+        });
+        say("ready");
+        await waits(token).finally(() => cleansUp("main"));
+      },
+      { graceMs: 20_000 },
+    ),
+
   "main returns": async () => {
     const listeners = (): string =>
       ["SIGINT", "SIGTERM", "uncaughtException", "unhandledRejection"]
