@@ -29,7 +29,6 @@ import {
   CancelledError,
   CancellationToken,
   FatalError,
-  type SpawnOptions,
   type StopOptions,
   type Task,
   type TaskErrorContext,
@@ -42,11 +41,7 @@ import {
   reportTaskError,
   sleep,
 } from "./core.ts";
-
-export interface BackgroundOptions extends SpawnOptions {
-  /** Cancels the task. @default the root token of the running `runMain`, if there is one */
-  token?: TokenLike | undefined;
-}
+import type { BackgroundOptions } from "./types.ts";
 
 /** What background tasks see of a running `runMain`. */
 export interface Main {

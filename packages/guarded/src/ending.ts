@@ -2,30 +2,15 @@
  * How a program tells its failure, and ends.
  *
  * Invariants
- * - E1. What is written before the end is read by whoever reads: a logger that writes in a later turn has one, then stdout and stderr
- *   are flushed, and only then the process exits.
+ * - E1. What is written before the end is read by whoever reads: a logger that writes in later turns has some, then stdout and
+ *   stderr are flushed, and only then the process exits.
  * - E2. Nothing holds the end up for ever: not a logger that throws, not a pipe that is closed, not a reader that has stopped
  *   reading.
  * - E3. The process is looked for when it is needed: there may be none, and tests put another one in its place.
  */
 import { checkFunction, reportTaskError, sleep } from "./core.ts";
 import { ExitError } from "./errors.ts";
-
-/** Where failures are logged: the console, a pino, a winston or anything else with this one method. */
-export interface Logger {
-  error(...args: unknown[]): void;
-}
-
-/** What guards and mains have in common. */
-export interface EndingOptions {
-  /** Is given texts, one a call: the traceback, then a line. @default console */
-  logger?: Logger | undefined;
-  /**
-   * Called instead of `process.exit`, at once: flushing is then its own business. It may return.
-   * @default flushes stdout and stderr, and exits
-   */
-  exit?: ((code: number) => void) | undefined;
-}
+import type { EndingOptions, Logger } from "./types.ts";
 
 /** What is used of Node's `process`, which Bun and Deno have as well. */
 export interface Process {
@@ -41,9 +26,13 @@ export interface Process {
 
 interface Output {
   write(text: string, written: () => void): unknown;
+  end(written: () => void): unknown;
   on(event: "error", listener: () => void): unknown;
   off(event: "error", listener: () => void): unknown;
 }
+
+/** Milliseconds that a logger has to write what it was given. */
+const LOGGING = 20;
 
 /** Milliseconds that a reader has to read the rest. */
 const FLUSH = 5_000;
@@ -92,10 +81,15 @@ export async function leave(exitCode: number, error: unknown): Promise<void> {
   process.exitCode = exitCode;
   const flushed = (["stdout", "stderr"] as const).map(async (name) => {
     const output = process[name];
-    // Before the log that is being written fails: a closed pipe would be an uncaught error.
+    // At once, before the log that is being written fails: without a listener a closed pipe is an uncaught error.
     const broken = new Promise<void>((resolve) => output.on("error", resolve));
-    await turn();
-    await Promise.race([broken, new Promise<void>((resolve) => output.write("", resolve))]);
+    await sleep(LOGGING);
+    const written = new Promise<void>((resolve) => {
+      // Bun calls back at once for an empty text, and ending its stream does not keep others from writing.
+      if ("Bun" in globalThis) output.end(resolve);
+      else output.write("", resolve);
+    });
+    await Promise.race([broken, written]);
   });
   await Promise.race([Promise.allSettled(flushed), sleep(FLUSH)]);
   process.exit(exitCode);

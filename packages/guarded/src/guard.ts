@@ -1,12 +1,8 @@
 import { Task, type TaskFunction, wrongType } from "./core.ts";
-import { type BackgroundOptions, describe, guarded, registry, spawn } from "./background.ts";
-import { type EndingOptions, type Logger, checkEnding, leave, logFailure } from "./ending.ts";
+import { describe, guarded, registry, spawn } from "./background.ts";
+import { checkEnding, leave, logFailure } from "./ending.ts";
 import { SafeExitError, checkExitCode } from "./errors.ts";
-
-export interface GuardOptions extends BackgroundOptions, EndingOptions {
-  /** From 0 to 255. @default the `exitCode` of an `ExitError`; 1 for any other error */
-  exitCode?: number | undefined;
-}
+import type { GuardOptions, Logger } from "./types.ts";
 
 /**
  * Starts a background task whose failure ends the process: for work without which the program is of no use, and would otherwise

@@ -33,32 +33,9 @@ import {
   wrongType,
 } from "./core.ts";
 import { registry, stillRunning, stopAll } from "./background.ts";
-import {
-  type EndingOptions,
-  type Process,
-  checkEnding,
-  leave,
-  log,
-  logFailure,
-  platform,
-  turn,
-} from "./ending.ts";
+import { type Process, checkEnding, leave, log, logFailure, platform, turn } from "./ending.ts";
 import { ExitError, SafeExitError } from "./errors.ts";
-
-export interface MainOptions extends EndingOptions {
-  /** What cancels the root token, by name. @default ["SIGINT", "SIGTERM"] */
-  signals?: readonly string[] | undefined;
-  /**
-   * Milliseconds that everything has to end in, from the moment that it was asked to; then the process exits hard.
-   * @default 10_000
-   */
-  graceMs?: number | undefined;
-  /**
-   * Whether an `uncaughtException` or `unhandledRejection`, from wherever, is logged and ends the program in the orderly way, with
-   * code 1. A cancellation that nobody caught is none, once everything has been cancelled. @default true
-   */
-  uncaught?: boolean | undefined;
-}
+import type { MainOptions } from "./types.ts";
 
 /** M2: 0 an `ExitError`, 1 a failure, 2 a signal, or being forced to end, 3 the end of main, 4 not yet. */
 type Rank = 0 | 1 | 2 | 3 | 4;
