@@ -59,7 +59,7 @@ interface Registry {
   main?: Main | undefined;
 }
 
-const REGISTRY = /* @__PURE__ */ Symbol.for("@scope/background");
+const REGISTRY = /* @__PURE__ */ Symbol.for("@scope/guarded");
 
 interface Shared {
   [REGISTRY]?: Registry | undefined;
@@ -93,7 +93,7 @@ export const guarded = /* @__PURE__ */ new WeakSet<Task<unknown>>();
  * @example
  * ```ts
  * button.addEventListener("click", () => {
- *   spawn((token) => save(document, token), { name: "save" });
+ *   spawn((token) => save(id, token), { name: "save" });
  * });
  * ```
  */
