@@ -28,6 +28,7 @@ import {
   CancellationSource,
   CancelledError,
   CancellationToken,
+  type ErrorPolicy,
   FatalError,
   type StopOptions,
   type Task,
@@ -70,10 +71,9 @@ export function registry(): Registry {
 }
 
 /** The scope that a token has now, or had last. */
-const current = /* @__PURE__ */ new WeakMap<TokenLike, TaskScope>();
+export type Scopes = WeakMap<TokenLike, TaskScope>;
 
-/** Tasks whose failure somebody else reports. */
-export const guarded = /* @__PURE__ */ new WeakSet<Task<unknown>>();
+const reporting: Scopes = /* @__PURE__ */ new WeakMap();
 
 /**
  * Starts a task in the background: for fire-and-forget work, also from plain callbacks such as event handlers.
@@ -97,7 +97,17 @@ export const guarded = /* @__PURE__ */ new WeakSet<Task<unknown>>();
  * });
  * ```
  */
-export function spawn<T>(fn: TaskFunction<T>, options: BackgroundOptions = {}): Task<T> {
+export function spawn<T>(fn: TaskFunction<T>, options?: BackgroundOptions): Task<T> {
+  return start(fn, options, reporting, onError);
+}
+
+/** The same for tasks of any kind: each has its scopes, and its reporter (G4). */
+export function start<T>(
+  fn: TaskFunction<T>,
+  options: BackgroundOptions = {},
+  current: Scopes,
+  onError: ErrorPolicy,
+): Task<T> {
   checkFunction("fn", fn);
   const { scopes, stops, main } = registry();
   const { token = main?.token ?? CancellationToken.none, name } = options;
@@ -179,7 +189,6 @@ function dropWhenEmpty(scope: TaskScope): Promise<unknown> {
 function onError(context: TaskErrorContext): void {
   const { task, error } = context as Required<TaskErrorContext>;
   const { main } = registry();
-  if (guarded.has(task)) return;
   if (main !== undefined && error instanceof FatalError) main.fail(error, describe(task.name));
   else reportTaskError(context);
 }

@@ -31,12 +31,6 @@ interface Output {
   off(event: "error", listener: () => void): unknown;
 }
 
-/** Milliseconds that a logger has to write what it was given. */
-const LOGGING = 20;
-
-/** Milliseconds that a reader has to read the rest. */
-const FLUSH = 5_000;
-
 export function platform(): Process | undefined {
   const { process } = globalThis as { process?: Process };
   return typeof process?.exit === "function" ? process : undefined;
@@ -83,7 +77,8 @@ export async function leave(exitCode: number, error: unknown): Promise<void> {
     const output = process[name];
     // At once, before the log that is being written fails: without a listener a closed pipe is an uncaught error.
     const broken = new Promise<void>((resolve) => output.on("error", resolve));
-    await sleep(LOGGING);
+    // A few turns for the logger.
+    await sleep(20);
     const written = new Promise<void>((resolve) => {
       // Bun calls back at once for an empty text, and ending its stream does not keep others from writing.
       if ("Bun" in globalThis) output.end(resolve);
@@ -91,7 +86,8 @@ export async function leave(exitCode: number, error: unknown): Promise<void> {
     });
     await Promise.race([broken, written]);
   });
-  await Promise.race([Promise.allSettled(flushed), sleep(FLUSH)]);
+  // Whoever has not read by then does not read.
+  await Promise.race([Promise.allSettled(flushed), sleep(5_000)]);
   process.exit(exitCode);
 }
 

@@ -1,8 +1,11 @@
 import { Task, type TaskFunction, wrongType } from "./core.ts";
-import { describe, guarded, registry, spawn } from "./background.ts";
+import { type Scopes, describe, registry, start } from "./background.ts";
 import { checkEnding, leave, logFailure } from "./ending.ts";
 import { SafeExitError, checkExitCode } from "./errors.ts";
 import type { GuardOptions, Logger } from "./types.ts";
+
+/** Of guarded tasks: the guard is their reporter. */
+const silent: Scopes = /* @__PURE__ */ new WeakMap();
 
 /**
  * Starts a background task whose failure ends the process: for work without which the program is of no use, and would otherwise
@@ -28,8 +31,7 @@ import type { GuardOptions, Logger } from "./types.ts";
  */
 export function spawnGuarded<T>(fn: TaskFunction<T>, options: GuardOptions = {}): Task<T> {
   check(options);
-  const task = spawn(fn, options);
-  guarded.add(task);
+  const task = start(fn, options, silent, "ignore");
   exitOnError(task, options);
   return task;
 }
