@@ -2,10 +2,10 @@
  * How a program tells its failure, and ends.
  *
  * Invariants
- * - E1. What is written before the end is read by whoever reads: a logger that writes in later turns has some, then stdout and
- *   stderr are flushed, and only then the process exits.
- * - E2. Nothing holds the end up for ever: not a logger that throws, not a pipe that is closed, not a reader that has stopped
- *   reading.
+ * - E1. What is written before the end is read by whoever reads: a logger that writes in later turns has some, then
+ *   stdout and stderr are flushed, and only then the process exits.
+ * - E2. Nothing holds the end up for ever: not a logger that throws, not a pipe that is closed, not a reader that has
+ *   stopped reading.
  * - E3. The process is looked for when it is needed: there may be none, and tests put another one in its place.
  */
 import { checkFunction, reportTaskError, sleep } from "./core.ts";
@@ -97,8 +97,8 @@ export function turn(): Promise<void> {
 }
 
 /**
- * The stack, with causes, members and details where the platform shows them, and the first line of the error's own text. All as
- * text: not every logger takes an error.
+ * The stack, with causes, members and details where the platform shows them, and the first line of the error's own
+ * text. All as text: not every logger takes an error.
  */
 function render(error: unknown): [traceback: string, summary: string] {
   try {

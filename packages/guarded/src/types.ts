@@ -36,8 +36,9 @@ export interface MainOptions extends EndingOptions {
    */
   graceMs?: number | undefined;
   /**
-   * Whether an `uncaughtException` or `unhandledRejection`, from wherever, is logged and ends the program in the orderly way, with
-   * code 1. A cancellation that nobody caught is none, once everything has been cancelled. @default true
+   * Whether an `uncaughtException` or `unhandledRejection`, from wherever, is logged and ends the program in the
+   * orderly way, with code 1. A cancellation that nobody caught is none, once everything has been cancelled. @default
+   * true
    */
   uncaught?: boolean | undefined;
 }

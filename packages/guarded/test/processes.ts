@@ -1,6 +1,6 @@
 /**
- * Runs the programs of `programs/scenarios.ts` as processes: on this Node and on the sources, or, where `SCOPE_RUNTIME` is the path
- * of a `node`, `bun` or `deno`, on that and on the built packages.
+ * Runs the programs of `programs/scenarios.ts` as processes: on this Node and on the sources, or, where `SCOPE_RUNTIME`
+ * is the path of a `node`, `bun` or `deno`, on that and on the built packages.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
