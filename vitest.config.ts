@@ -40,7 +40,7 @@ export default defineConfig({
     ],
     coverage: {
       provider: "v8",
-      include: ["core", "taskgroup", "supervisor"].map((name) => `packages/${name}/src/**/*.ts`),
+      include: ["core", "guarded", "supervisor", "taskgroup"].map((name) => `packages/${name}/src/**/*.ts`),
       reporter: ["text", "json-summary"],
       thresholds: { branches: 98, functions: 98, lines: 98, statements: 98 },
     },

@@ -266,9 +266,7 @@ describe("what it tells of itself", () => {
     const supervisor = new Supervisor({ name: "shop" });
     const child = supervisor.supervise(waits, { name: "till" });
     supervisor.spawn(waits);
-    expect(repr(supervisor)).toMatchInlineSnapshot(
-      `"Supervisor "shop" (open, tasks: 2, children: 1)"`,
-    );
+    expect(repr(supervisor)).toMatchInlineSnapshot(`"Supervisor "shop" (open, tasks: 2, children: 1)"`);
     expect(repr(child)).toMatchInlineSnapshot(`"Child "till" (running, restarts: 0)"`);
     await supervisor.stop();
     expect(repr(supervisor)).toContain('Supervisor "shop" (closed, tasks: 0');
