@@ -5,7 +5,6 @@
  * when nothing runs and nothing waits, when its time limit passes, or when it is left.
  */
 import { CancellationSource, type Task } from "@scope/core";
-import type { Entry } from "./ledger.ts";
 import type { Roster } from "./roster.ts";
 import type { CompletedTasks } from "./types.ts";
 
@@ -15,10 +14,10 @@ type Step = IteratorResult<Task<unknown>, undefined>;
 export class Completions implements CompletedTasks {
   readonly #roster: Roster;
   readonly #timeout: number;
-  #held: Entry | undefined;
+  #held: Task<unknown> | undefined;
   #last: Promise<unknown> = Promise.resolve();
   /** Ends the wait that goes on. */
-  #wake: ((entry?: Entry) => void) | undefined;
+  #wake: (() => void) | undefined;
   #over = false;
 
   constructor(roster: Roster, timeout: number) {
@@ -37,11 +36,12 @@ export class Completions implements CompletedTasks {
     return step;
   }
 
-  return(): Promise<Step> {
+  async return(): Promise<Step> {
     this.#over = true;
-    this.#wake?.();
-    this.#putBack();
-    return Promise.resolve({ done: true, value: undefined });
+    if (this.#held === undefined) this.#wake?.();
+    else if (this.#roster.ledger.has(this.#held)) this.#roster.offer(this.#held, true);
+    this.#held = undefined;
+    return { done: true, value: undefined };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -49,40 +49,34 @@ export class Completions implements CompletedTasks {
   }
 
   async #advance(): Promise<Step> {
-    const { ledger, running } = this.#roster;
-    if (this.#held !== undefined) ledger.acknowledge(this.#held.task);
+    const { ledger } = this.#roster;
+    if (this.#held !== undefined) ledger.acknowledge(this.#held);
     this.#held = undefined;
     if (!this.#over) {
       this.#held = ledger.take();
-      if (this.#held === undefined && running.size > 0 && this.#timeout > 0) this.#held = await this.#wait();
+      if (this.#held === undefined) await this.#wait();
     }
-    // It may have been left meanwhile.
-    if (this.#over) this.#putBack();
-    this.#over = this.#held === undefined;
-    return this.#held === undefined
-      ? { done: true, value: undefined }
-      : { done: false, value: this.#held.task };
-  }
-
-  #putBack(): void {
-    if (this.#held !== undefined) this.#roster.offer(this.#held);
-    this.#held = undefined;
+    const value = this.#held;
+    this.#over = value === undefined;
+    return value === undefined ? { done: true, value } : { done: false, value };
   }
 
   /** For the next end, the end of everything, the time limit, or the end of the loop. */
-  #wait(): Promise<Entry | undefined> {
-    const { waiters } = this.#roster;
+  #wait(): Promise<void> | undefined {
+    const { waiters, running } = this.#roster;
+    if (this.#timeout === 0 || running.size === 0) return undefined;
     return new Promise((resolve) => {
       const limit = new CancellationSource({ timeout: this.#timeout });
-      const wake = (entry?: Entry): void => {
+      const wake = (task?: Task<unknown>): void => {
         waiters.delete(wake);
         limit[Symbol.dispose]();
-        resolve(entry);
+        this.#held = task;
+        resolve();
       };
+      this.#wake = wake;
       limit.token.onCancel(() => {
         wake();
       });
-      this.#wake = wake;
       waiters.add(wake);
     });
   }

@@ -2,14 +2,13 @@ import {
   type CancellationToken,
   CancelledError,
   type StopOptions,
-  Task,
+  type Task,
   type TaskFunction,
   type TaskSpawner,
   brand,
   checkDuration,
   checkFunction,
   readable,
-  wrongType,
 } from "@scope/core";
 import { Completions } from "./completions.ts";
 import { Roster } from "./roster.ts";
@@ -57,11 +56,9 @@ export class PersistentTaskGroup implements TaskSpawner, AsyncDisposable {
     const group = open(options);
     group.token.throwIfCancelled();
     const roster = group.#roster;
-    const main = roster.begin(() => body(group), false);
+    const main = roster.begin(() => body(group));
     await Promise.allSettled([main]);
-    // Whether the body was told or not: nothing contains it.
-    if (roster.fatal !== undefined) roster.fatal.told = false;
-    await roster.stop(true, {}, true, main);
+    await roster.stop(true, {}, true);
     roster.outer.throwIfCancelled();
     return main.result();
   }
@@ -109,13 +106,12 @@ export class PersistentTaskGroup implements TaskSpawner, AsyncDisposable {
    * Starts a task: its function is called at once, up to its first `await`. Its name is "<ClassName>:<uniqueId>:<name>". What is
    * spawned while somebody is in {@link stop} ends cancelled, and its function is never called.
    *
-   * @throws TypeError if `fn` is not a function, or for a bad option.
+   * @throws TypeError if `fn` is not a function.
    * @throws InvalidStateError if the outer token is cancelled ("is shutting down"), or the group has ended for good ("is
    * closed"); `fn` is then never called.
    */
   spawn<T>(fn: TaskFunction<T>, options: PersistentSpawnOptions = {}): Task<T> {
     const { name = `task-${++this.#unnamed}`, logError = true } = options;
-    if (typeof name !== "string") throw wrongType("name", "a string", name);
     return this.#roster.spawn(fn, `${this.#roster.label}:${name}`, logError);
   }
 
@@ -184,17 +180,13 @@ export class PersistentTaskGroup implements TaskSpawner, AsyncDisposable {
   /**
    * Takes note of a task that has ended, also one that a loop holds: it is not handed out, nor thrown. Returns whether there was
    * anything to acknowledge: false for a task that runs, was acknowledged before, or is not this group's.
-   *
-   * @throws TypeError if `task` is no task.
    */
   acknowledge(task: Task<unknown>): boolean {
-    if (!(task instanceof Task)) throw wrongType("task", "a task", task);
     return this.#roster.ledger.acknowledge(task);
   }
 
   toString(): string {
-    const { label, running, ledger } = this.#roster;
-    return `${label} (running: ${running.size}, waiting: ${ledger.size})`;
+    return this.#roster.describe("running");
   }
 }
 

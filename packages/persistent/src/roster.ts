@@ -21,7 +21,8 @@
  * - R2. When a task ends, in this order: a failure is told (`logError`); it is handed to the iteration that has waited longest, or
  *   kept; its other listeners are told; in a microtask of its own, if nothing runs even then, waiting iterations end.
  * - R3. While stopping, what runs only gets less: so `stop` ends as soon as what ran when it began has.
- * - R4. A fatal error cancels the owner's token, and with it everything; it is thrown, not acknowledged.
+ * - R4. A fatal error cancels the owner's token, and with it everything, and outranks all else that is thrown. For the rest it is a
+ *   failure like any other.
  */
 import {
   CancellationSource,
@@ -41,9 +42,8 @@ import {
   reportTaskError,
   sleep,
   tie,
-  wrongType,
 } from "@scope/core";
-import { type Entry, Ledger } from "./ledger.ts";
+import { Ledger } from "./ledger.ts";
 import { quoted, within } from "./within.ts";
 
 export interface RosterOptions {
@@ -54,12 +54,10 @@ export interface RosterOptions {
 }
 
 /** Takes the next task that has ended; `undefined`: nothing runs any more. */
-type Waiter = (entry: Entry | undefined) => void;
+type Waiter = (task?: Task<unknown>) => void;
 
 /** What runs, by token: a function in its synchronous part has no task yet. */
 type Live = Map<CancellationToken, Task<unknown> | undefined>;
-
-const OUTRANKED = ", outranked by another error";
 
 let lastId = 0;
 
@@ -72,33 +70,32 @@ export class Roster {
   readonly running: Live = new Map();
   /** A service's `main`, or the body of `run`. */
   readonly main: Live = new Map();
+  /** Whether what `main` fails with is the owner's own error: it is not logged, and comes bare if it is alone. */
+  bare = true;
   /** Iterations in the order in which they began to wait. */
   readonly waiters = new Set<Waiter>();
-  /** `told`: somebody was thrown it. */
-  fatal: { readonly error: unknown; told: boolean } | undefined;
   readonly #scope: TaskScope;
   readonly #spawner: TaskSpawner;
   readonly #keepAll: boolean;
   /** What failed or was cancelled in place of `main`, and nobody was thrown. */
   readonly #mains: Task<unknown>[] = [];
+  #fatal: Task<unknown> | undefined;
   #stops = 0;
 
   constructor(className: string, options: RosterOptions = {}) {
-    const { uniqueId = String(++lastId), token = CancellationToken.none, retain = "all" } = options;
-    if (!["all", "failures"].includes(retain)) throw wrongType("retain", '"all" or "failures"', retain);
+    const { uniqueId = String(++lastId), token = CancellationToken.none, retain } = options;
+    // What its tasks come to is told here.
     const scope = new TaskScope(
       { name: uniqueId, token, isFatal: () => false, onError: "ignore" },
       { kind: className },
     );
-    const { spawner = scope } = options;
-    checkFunction("spawner.spawn", Reflect.get(spawner, "spawn"));
     this.uniqueId = uniqueId;
     this.label = `${className}:${uniqueId}`;
     this.outer = CancellationToken.from(token);
     this.#scope = scope;
-    this.#spawner = spawner;
-    this.#keepAll = retain === "all";
-    // Until it is cancelled; what its tasks come to is told here.
+    this.#spawner = options.spawner ?? scope;
+    this.#keepAll = retain !== "failures";
+    // Until it is cancelled.
     scope.run(() => sleep(Infinity, scope.token)).catch(() => undefined);
   }
 
@@ -106,20 +103,23 @@ export class Roster {
     return this.#scope.token;
   }
 
+  /** The names of what runs, for messages. */
+  names = (): (string | undefined)[] => this.#live(true).map(([, task]) => task?.name);
+
   spawn<T>(fn: TaskFunction<T>, name: string, logError: boolean): Task<T> {
     checkFunction("fn", fn);
     // Another spawner would not know.
     const spawner = this.token.cancelRequested ? this.#scope : this.#spawner;
     return this.#start(this.running, spawner, fn, name, logError, (task) => {
-      if (task !== undefined) this.offer(this.ledger.add(task), true);
+      this.offer(task, false);
       if (this.running.size === 0 && this.waiters.size > 0) void this.#endWaits();
     });
   }
 
   /** Starts what runs beside the tasks, and is not iterated. */
-  begin<T>(fn: TaskFunction<T>, logError: boolean): Task<T> {
-    return this.#start(this.main, this.#scope, fn, this.label, logError, (task) => {
-      if (task !== undefined && task.status !== "succeeded") this.#mains.push(task);
+  begin<T>(fn: TaskFunction<T>): Task<T> {
+    return this.#start(this.main, this.#scope, fn, this.label, !this.bare, (task) => {
+      this.#mains.push(task);
     });
   }
 
@@ -130,19 +130,14 @@ export class Roster {
     source.cancel(error);
   }
 
-  /** Waits for all, and throws what there is to throw (see {@link settle}), cancellations included. */
+  /** Waits for all, and throws what there is to throw, cancellations included. */
   async join(whole: boolean): Promise<void> {
     await this.#idle(whole);
-    this.settle(whole, true);
+    this.#settle(whole, true);
   }
 
   /** Cancels, waits, and throws, but no cancellation. `forGood`: nothing is started any more then. */
-  async stop(
-    whole: boolean,
-    options: StopOptions = {},
-    forGood = false,
-    body?: Task<unknown>,
-  ): Promise<void> {
+  async stop(whole: boolean, options: StopOptions = {}, forGood = false): Promise<void> {
     const { reason, timeout = Infinity } = options;
     checkDuration("timeout", timeout);
     const error = new CancelledError(reason, { source: "shutdown" });
@@ -150,58 +145,69 @@ export class Roster {
     if (forGood) this.#scope.cancel(error);
     else this.cancel(error, whole);
     try {
-      await within(timeout, this.#idle(whole), () => {
-        const names = this.#live(whole).map(([, task]) => task?.name);
-        return `${this.label} did not stop within ${timeout} ms; still running: ${quoted(names)}`;
-      });
+      await within(
+        timeout,
+        this.#idle(whole),
+        CancellationToken.none,
+        () => `${this.label} did not stop within ${timeout} ms; still running: ${quoted(this.names())}`,
+      );
     } finally {
       this.#stops--;
     }
-    this.settle(whole, false, body);
+    this.#settle(whole, false, whole && forGood);
+  }
+
+  /** Hands a task to the iteration that has waited longest; else it is kept, if it is to be. */
+  offer(task: Task<unknown>, putBack: boolean): void {
+    const [waiter] = this.waiters;
+    if (waiter === undefined && !this.#keepAll && task.status !== "failed") this.ledger.acknowledge(task);
+    else {
+      this.ledger.add(task, putBack);
+      waiter?.(this.ledger.take());
+    }
+  }
+
+  /** "<label> (<state>: <how many run>, waiting: <how many wait>)" */
+  describe(state: string): string {
+    return `${this.label} (${state}: ${this.running.size}, waiting: ${this.ledger.size})`;
   }
 
   /**
-   * Acknowledges everything, and throws, by rank (L5): a fatal error, bare; one `TaskGroupError` of what failed, or, if that
-   * counts, was cancelled; the outer cancellation, if that counts and nothing failed. A `body` that failed alone comes bare.
+   * Acknowledges everything, and throws, by rank (L5): a fatal error, bare, which the end of `run` (`last`) never forgets; one
+   * `TaskGroupError` of what failed, or, if that counts, was cancelled; the outer cancellation, if that counts and nothing failed.
    */
-  settle(whole: boolean, cancelled: boolean, body?: Task<unknown>): void {
-    const ended = [...(whole ? this.#mains.splice(0) : []), ...this.ledger.takeAll()];
+  #settle(whole: boolean, cancelled: boolean, last = false): void {
+    const mains = whole ? this.#mains.splice(0) : [];
+    const { tasks } = this.ledger;
+    for (const task of tasks) this.ledger.acknowledge(task);
+    const ended = [...mains, ...tasks].filter(({ status }) => status !== "succeeded");
     const failed = ended.filter(({ status }) => status === "failed");
-    const { fatal } = this;
-    if (fatal?.told === false) {
-      fatal.told = true;
-      for (const task of failed) report(task, OUTRANKED);
+    const fatal = last ? this.#fatal : failed.find(isFatal);
+    if (fatal !== undefined) {
+      for (const task of failed) if (task.error !== fatal.error) report(task, ", outranked by another error");
       throw fatal.error;
     }
     if (cancelled && failed.length === 0) this.outer.throwIfCancelled();
-    // Who awaits a task fails with the same object.
+    // A main that awaited a task fails with the same object.
+    const isOwn = (task: Task<unknown>): boolean => mains.includes(task);
     const listed = (cancelled ? ended : failed).filter(
-      (task) => task !== body || !failed.some((other) => other !== body && other.error === body.error),
+      (task) => !isOwn(task) || !failed.some((other) => !isOwn(other) && other.error === task.error),
     );
     const errors = listed.map(({ error }) => error);
-    const tasks = listed.map((task) => (task === body ? undefined : task));
-    if (tasks.some((task) => task !== undefined)) {
-      throw new TaskGroupError(errors, `Error while stopping ${this.label}`, tasks);
+    const owners = listed.map((task) => (this.bare && isOwn(task) ? undefined : task));
+    if (owners.some((owner) => owner !== undefined)) {
+      throw new TaskGroupError(errors, `Error while stopping ${this.label}`, owners);
     }
     if (errors.length > 0) throw errors[0];
   }
 
-  /** Hands a task to the iteration that has waited longest; else it is kept, if it is to be: `ended`, or put back. */
-  offer(entry: Entry, ended = false): void {
-    const [waiter] = this.waiters;
-    if (waiter !== undefined) waiter(entry);
-    else if (this.#keepAll || entry.task.status === "failed") this.ledger.keep(entry, ended);
-    else this.ledger.acknowledge(entry.task);
-  }
-
-  /** `ended` is told the task, unless its end is told elsewhere. */
   #start<T>(
     live: Live,
     spawner: TaskSpawner,
     fn: TaskFunction<T>,
     name: string,
     logError: boolean,
-    ended: (task: Task<unknown> | undefined) => void,
+    ended: (task: Task<unknown>) => void,
   ): Task<T> {
     if (this.#stops > 0) return stillborn(name);
     const task = spawner.spawn(
@@ -216,25 +222,19 @@ export class Roster {
     task.onDone(() => {
       live.delete(task.token);
       untie?.();
-      const fatal = task.status === "failed" && task.error instanceof FatalError;
-      if (fatal) this.#end(task);
-      else if (task.status === "failed" && logError) report(task);
-      ended(fatal ? undefined : task);
+      if (task.status === "failed" && logError) report(task);
+      if (isFatal(task)) {
+        this.#fatal ??= task;
+        this.#scope.cancel(new CancelledError(task.error, { source: "sibling" }));
+      }
+      ended(task);
     });
     return task;
   }
 
-  /** A fatal error has come (R4). */
-  #end(task: Task<unknown>): void {
-    const { error } = task;
-    this.fatal ??= { error, told: false };
-    if (this.fatal.error !== error) report(task, OUTRANKED);
-    this.#scope.cancel(new CancelledError(error, { source: "sibling" }));
-  }
-
   async #idle(whole: boolean): Promise<void> {
     for (let live = this.#live(whole); live.length > 0; live = this.#live(whole)) {
-      await Promise.allSettled(live.flatMap(([, task]) => task ?? []));
+      await Promise.allSettled(live.map(([, task]) => task));
     }
   }
 
@@ -244,15 +244,19 @@ export class Roster {
 
   async #endWaits(): Promise<void> {
     await Promise.resolve();
-    if (this.running.size === 0) for (const waiter of this.waiters) waiter(undefined);
+    if (this.running.size === 0) for (const waiter of this.waiters) waiter();
   }
 }
 
 /** A task that ends cancelled, without a function of anybody's. */
 function stillborn<T>(name: string): Task<T> {
-  const task = backgroundSpawner.spawn<T>((token) => token.race(new Promise(() => undefined)), { name });
+  const task = backgroundSpawner.spawn<never>((token) => sleep(Infinity, token) as Promise<never>, { name });
   task.cancel(new CancelledError(undefined, { source: "shutdown" }));
   return task;
+}
+
+function isFatal({ status, error }: Task<unknown>): boolean {
+  return status === "failed" && error instanceof FatalError;
 }
 
 function report(task: Task<unknown>, remark = ""): void {

@@ -44,21 +44,22 @@ export abstract class ServiceBase implements Service {
 
   /** The tasks beside `main`: iterate and acknowledge them here. */
   readonly taskGroup: PersistentTaskGroup;
-  readonly #roster: Roster;
+  /** @internal */ readonly _roster: Roster;
 
   /** @throws TypeError for a bad option; the message names it. */
   constructor(options?: ServiceBaseOptions) {
-    this.#roster = new Roster(this.constructor.name, options);
-    this.taskGroup = groupOf(this.#roster);
+    this._roster = new Roster(this.constructor.name, options);
+    this._roster.bare = false;
+    this.taskGroup = groupOf(this._roster);
   }
 
   get uniqueId(): string {
-    return this.#roster.uniqueId;
+    return this._roster.uniqueId;
   }
 
   /** Whether `main` is running. */
   get isRunning(): boolean {
-    return this.#roster.main.size > 0;
+    return this._roster.main.size > 0;
   }
 
   /**
@@ -73,7 +74,7 @@ export abstract class ServiceBase implements Service {
    * @throws InvalidStateError if the outer token is cancelled.
    */
   start(): void {
-    if (!this.isRunning) this.#roster.begin((token) => this.main(token), true);
+    if (!this.isRunning) this._roster.begin((token) => this.main(token));
   }
 
   /** Starts a task beside `main`, named "<ClassName>:<uniqueId>:<name>"; as `PersistentTaskGroup.spawn`. */
@@ -83,12 +84,12 @@ export abstract class ServiceBase implements Service {
 
   /** Asks `main` and all tasks to end, before it returns. Idempotent, never throws, waits for nobody. */
   cancel(reason?: unknown): void {
-    this.#roster.cancel(new CancelledError(reason), true);
+    this._roster.cancel(new CancelledError(reason), true);
   }
 
   /** Waits until `main` and all tasks have ended; then it rejects as `PersistentTaskGroup.join` does. */
   join(): Promise<void> {
-    return this.#roster.join(true);
+    return this._roster.join(true);
   }
 
   /**
@@ -98,12 +99,12 @@ export abstract class ServiceBase implements Service {
    * @throws TimeoutError (as a rejection) when `timeout` milliseconds have passed; it names the tasks that still run.
    */
   stop(options?: StopOptions): Promise<void> {
-    return this.#roster.stop(true, options);
+    return this._roster.stop(true, options);
   }
 
   /** Resolves when `main` does not run any more, whichever way it ended; tasks may. */
   async ended(): Promise<void> {
-    await Promise.allSettled(Array.from(this.#roster.main.values(), (task) => Promise.resolve(task)));
+    await Promise.allSettled(this._roster.main.values());
   }
 
   /** The same as `stop()`. */
@@ -112,9 +113,7 @@ export abstract class ServiceBase implements Service {
   }
 
   toString(): string {
-    const { label, running, ledger } = this.#roster;
-    const state = this.isRunning ? "running" : "stopped";
-    return `${label} (${state}, tasks: ${running.size}, waiting: ${ledger.size})`;
+    return this._roster.describe(this.isRunning ? "running, tasks" : "stopped, tasks");
   }
 }
 

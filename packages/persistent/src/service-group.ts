@@ -16,20 +16,29 @@
  * - S3. A service that ends while it is being stopped has ended in its turn: no policy is asked.
  */
 import {
-  type CancellationToken,
+  CancellationToken,
+  CancelledError,
+  FatalError,
   InvalidStateError,
-  type StopOptions,
+  TaskGroupError,
   TimeoutError,
   brand,
   checkDuration,
-  checkFunction,
+  isCancellation,
   readable,
-  wrongType,
+  reportTaskError,
+  sleep,
 } from "@scope/core";
 import { ServiceBase } from "./service-base.ts";
-import { ServiceRun } from "./service-run.ts";
-import type { Service, ServiceGroupOptions } from "./types.ts";
-import { quoted } from "./within.ts";
+import type { EndPolicy, Service, ServiceGroupOptions } from "./types.ts";
+import { quoted, within } from "./within.ts";
+
+interface Policies {
+  readonly startTimeout: number;
+  readonly stopTimeout: number;
+  readonly restartDelay: number;
+  readonly onEnd: EndPolicy | ((service: Service) => EndPolicy);
+}
 
 /**
  * Starts services in order, each when the one before is ready, and stops them in reverse; itself a {@link Service}, so groups
@@ -59,37 +68,21 @@ export class ServiceGroup extends ServiceBase {
   static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "ServiceGroup", readable);
 
   readonly #services: readonly Service[];
-  readonly #options: ServiceGroupOptions;
+  readonly #options: Policies;
   #ready: Promise<void> | undefined;
-  /** What the last run ended in, until it is thrown. */
-  #failure: { readonly error: unknown } | undefined;
 
   /** @throws TypeError, RangeError for a bad argument; the message names it. */
   constructor(services: Iterable<Service>, options: ServiceGroupOptions = {}) {
     super(options);
-    const { onEnd = "stop" } = options;
-    for (const name of ["startTimeout", "stopTimeout", "restartDelay"] as const) {
-      checkDuration(name, options[name] ?? 0);
-    }
-    if (typeof onEnd !== "function" && !["stop", "ignore", "restart"].includes(onEnd)) {
-      throw wrongType("onEnd", '"stop", "ignore", "restart" or a function', onEnd);
-    }
+    const { startTimeout = Infinity, stopTimeout = Infinity, restartDelay = 1000, onEnd = "stop" } = options;
+    checkDuration("startTimeout", startTimeout);
+    checkDuration("stopTimeout", stopTimeout);
+    checkDuration("restartDelay", restartDelay);
     this.#services = [...services];
-    this.#services.forEach((service: Partial<Service> | null | undefined, index) => {
-      checkFunction(`services[${index}].start`, service?.start);
-    });
-    this.#options = options;
-  }
-
-  /** Starts the services, and stops them when it is time. */
-  protected override async main(token: CancellationToken): Promise<void> {
-    const run = new ServiceRun(this.#label, this.#options, token);
-    this.#ready = run.start(this.#services);
-    try {
-      await run.end(this.#ready);
-    } catch (error) {
-      this.#failure = { error };
-    }
+    this.#options = { startTimeout, stopTimeout, restartDelay, onEnd };
+    this._roster.bare = true;
+    this._roster.names = () =>
+      this.#services.filter(({ isRunning }) => isRunning).map(({ uniqueId }) => uniqueId);
   }
 
   /**
@@ -98,39 +91,117 @@ export class ServiceGroup extends ServiceBase {
    * @throws InvalidStateError (as a rejection) before the first {@link start}.
    */
   async ready(): Promise<void> {
-    if (this.#ready === undefined) throw new InvalidStateError(`${this.#label} was not started`);
+    if (this.#ready === undefined) throw new InvalidStateError(`${this._roster.label} was not started`);
     await this.#ready;
   }
 
-  /** Waits until all services have stopped. Rejects as told above. */
-  override join(): Promise<void> {
-    return this.#tell(super.join());
-  }
+  /** Starts the services, and stops them when it is time. */
+  protected override async main(token: CancellationToken): Promise<void> {
+    const { label } = this._roster;
+    const { startTimeout, stopTimeout, restartDelay, onEnd } = this.#options;
+    /** Cancelled when it is time to stop. */
+    const course = token.child();
+    /** What each service that was started ends in. */
+    const ends = new Map<Service, Promise<unknown> | undefined>();
+    const failures = new Set<unknown>();
+    const late: string[] = [];
 
-  /**
-   * Cancels and waits. Rejects as told above, but never with a cancellation. Before {@link start} it has nothing to do.
-   *
-   * @throws TimeoutError (as a rejection) when `timeout` milliseconds have passed, for all services together; it names those that
-   * still run.
-   */
-  override stop(options?: StopOptions): Promise<void> {
-    return this.#tell(super.stop(options));
-  }
+    const fail = (error: unknown): void => {
+      failures.add(error);
+      course.cancel(error);
+    };
 
-  get #label(): string {
-    return `${this.constructor.name}:${this.uniqueId}`;
-  }
+    const watch = (service: Service, wait: Promise<void>): Promise<unknown> => {
+      const end = wait.catch((error: unknown) => {
+        if (error instanceof FatalError) fail(error);
+        return error;
+      });
+      ends.set(service, end);
+      return end;
+    };
 
-  async #tell(wait: Promise<void>): Promise<void> {
-    const [waited] = await Promise.allSettled([wait]);
-    const failure = this.#failure;
-    const error: unknown = waited.status === "rejected" ? waited.reason : undefined;
-    if (error instanceof TimeoutError) {
-      const names = this.#services.filter(({ isRunning }) => isRunning).map(({ uniqueId }) => uniqueId);
-      throw new TimeoutError(error.timeout, `${error.message}; services: ${quoted(names)}`);
+    /** Sees to a service, from its start until it is time to stop, or its end is not minded. */
+    const attend = async (service: Service, started: () => void): Promise<void> => {
+      const name = `Service "${service.uniqueId}" of ${label}`;
+      const report = (error: unknown): void => {
+        if (error !== undefined) reportTaskError({ message: `Error in ${name}`, error });
+      };
+      for (let policy: EndPolicy = "stop"; ;) {
+        let error: unknown;
+        try {
+          course.token.throwIfCancelled();
+          service.start();
+          const end = watch(service, service.ended?.() ?? service.join());
+          const early = end.then((failure) => {
+            throw failure ?? new InvalidStateError(`${name} ended before it was ready`);
+          });
+          await within(
+            startTimeout,
+            Promise.race([early, service.ready?.()]),
+            course.token,
+            () => `${name} was not ready within ${startTimeout} ms`,
+          );
+          started();
+          error = await course.token.race(end);
+        } catch (failure) {
+          // A start that was to bring it back may fail, and is tried again.
+          if (policy !== "restart" || course.token.cancelRequested) throw failure;
+          error = failure;
+        }
+        policy = typeof onEnd === "function" ? onEnd(service) : onEnd;
+        if (policy === "ignore") {
+          if (error === undefined) void watch(service, service.join());
+          failures.add(error);
+          return;
+        }
+        if (policy === "stop") throw error ?? new CancelledError(`${name} has ended`, { source: "sibling" });
+        report(error);
+        // What is left of it: no second one runs beside it.
+        const left = await watch(service, service.stop({ timeout: stopTimeout }));
+        course.token.throwIfCancelled();
+        report(left);
+        ends.set(service, undefined);
+        await sleep(restartDelay, course.token);
+      }
+    };
+
+    const start = async (): Promise<void> => {
+      for (const service of this.#services) {
+        await new Promise<void>((resolve, reject) => {
+          attend(service, resolve).catch((error: unknown) => {
+            fail(error);
+            reject(error);
+          });
+        });
+      }
+    };
+
+    this.#ready = start();
+    await Promise.allSettled([this.#ready]);
+    await sleep(Infinity, course.token).catch(() => undefined);
+    const { reason } = course.token.error ?? {};
+    for (const [service, end] of [...ends].reverse()) {
+      try {
+        const stopped = service.stop({ reason, timeout: stopTimeout });
+        const noted = end?.then((error) => failures.add(error));
+        await within(stopTimeout, Promise.all([stopped, noted]), CancellationToken.none, String);
+      } catch (error) {
+        if (error instanceof TimeoutError) late.push(service.uniqueId);
+        else failures.add(error);
+      }
     }
-    this.#failure = undefined;
-    if (failure !== undefined) throw failure.error;
-    if (waited.status === "rejected") throw error;
+    if (late.length > 0) {
+      const message = `Services of ${label} did not stop within ${stopTimeout} ms: ${quoted(late)}`;
+      failures.add(new TimeoutError(stopTimeout, message));
+    }
+    failures.delete(undefined);
+    const [, all] = new TaskGroupError(failures, `Error while stopping ${label}`).split(isCancellation);
+    const errors = all?.errors ?? [];
+    const fatal = errors.find((error) => error instanceof FatalError);
+    if (fatal !== undefined) {
+      for (const error of errors) if (error !== fatal) reportTaskError({ message: `Error in ${label}`, error });
+      throw fatal;
+    }
+    if (errors.length > 0) throw errors.length === 1 && errors[0] instanceof TimeoutError ? errors[0] : all;
   }
 }

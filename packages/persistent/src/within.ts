@@ -1,23 +1,23 @@
-import { CancellationToken, CancelledError, TimeoutError } from "@scope/core";
+import { type CancellationToken, TimeoutError, sleep } from "@scope/core";
 
-/** What a wait comes to; `TimeoutError` after `ms` milliseconds, the token's error when it is cancelled. The wait itself goes on. */
-export async function within<T>(
+/** What a wait comes to; `TimeoutError` after `ms` milliseconds; the token's error when it is cancelled. The wait itself goes on. */
+export async function within(
   ms: number,
-  wait: Promise<T>,
+  wait: Promise<unknown>,
+  token: CancellationToken,
   message: () => string,
-  token: CancellationToken = CancellationToken.none,
-): Promise<T> {
-  const limit = token.child({ timeout: ms });
+): Promise<void> {
+  const timer = token.child();
+  const late = sleep(ms, timer.token).then(() => {
+    throw new TimeoutError(ms, message());
+  });
   try {
-    return await limit.token.race(wait);
-  } catch (error) {
-    const late = error instanceof CancelledError && error === limit.token.error && error.source === "timeout";
-    throw late ? new TimeoutError(ms, message()) : error;
+    await Promise.race([wait, late]);
   } finally {
-    limit[Symbol.dispose]();
+    timer.cancel();
   }
 }
 
-export function quoted(names: Iterable<string | undefined>): string {
-  return Array.from(names, (name) => `"${name}"`).join(", ");
+export function quoted(names: readonly (string | undefined)[]): string {
+  return names.map((name) => `"${name}"`).join(", ");
 }
