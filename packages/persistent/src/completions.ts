@@ -11,73 +11,54 @@ import type { CompletedTasks } from "./types.ts";
 type Step = IteratorResult<Task<unknown>, undefined>;
 
 /** A hand-written iterator: an async generator would await the tasks that it yields. */
-export class Completions implements CompletedTasks {
-  readonly #roster: Roster;
-  readonly #timeout: number;
-  #held: Task<unknown> | undefined;
-  #last: Promise<unknown> = Promise.resolve();
+export function completions({ ledger, running, waiters, offer }: Roster, timeout: number): CompletedTasks {
+  let held: Task<unknown> | undefined;
+  let last: Promise<Step | undefined> = Promise.resolve(undefined);
+  let over = false;
   /** Ends the wait that goes on. */
-  #wake: (() => void) | undefined;
-  #over = false;
-
-  constructor(roster: Roster, timeout: number) {
-    this.#roster = roster;
-    this.#timeout = timeout;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  next(): Promise<Step> {
-    // One step after another, should somebody not wait for the one before.
-    const step = this.#last.then(() => this.#advance());
-    this.#last = step;
-    return step;
-  }
-
-  async return(): Promise<Step> {
-    this.#over = true;
-    if (this.#held === undefined) this.#wake?.();
-    else if (this.#roster.ledger.has(this.#held)) this.#roster.offer(this.#held, true);
-    this.#held = undefined;
-    return { done: true, value: undefined };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
-  }
-
-  async #advance(): Promise<Step> {
-    const { ledger } = this.#roster;
-    if (this.#held !== undefined) ledger.acknowledge(this.#held);
-    this.#held = undefined;
-    if (!this.#over) {
-      this.#held = ledger.take();
-      if (this.#held === undefined) await this.#wait();
-    }
-    const value = this.#held;
-    this.#over = value === undefined;
-    return value === undefined ? { done: true, value } : { done: false, value };
-  }
+  let wake: ((task?: Task<unknown>) => void) | undefined;
 
   /** For the next end, the end of everything, the time limit, or the end of the loop. */
-  #wait(): Promise<void> | undefined {
-    const { waiters, running } = this.#roster;
-    if (this.#timeout === 0 || running.size === 0) return undefined;
-    return new Promise((resolve) => {
-      const limit = new CancellationSource({ timeout: this.#timeout });
-      const wake = (task?: Task<unknown>): void => {
-        waiters.delete(wake);
+  const wait = (): Promise<void> =>
+    new Promise((resolve) => {
+      const limit = new CancellationSource({ timeout });
+      const woken = (task?: Task<unknown>): void => {
+        waiters.delete(woken);
         limit[Symbol.dispose]();
-        this.#held = task;
+        held = task;
         resolve();
       };
-      this.#wake = wake;
       limit.token.onCancel(() => {
-        wake();
+        woken();
       });
-      waiters.add(wake);
+      waiters.add(woken);
+      wake = woken;
     });
-  }
+
+  const advance = async (): Promise<Step> => {
+    if (held) ledger.acknowledge(held);
+    held = over ? undefined : ledger.take();
+    if (!held && !over && timeout > 0 && running.size > 0) await wait();
+    over = !held;
+    return { done: over, value: held } as Step;
+  };
+
+  const iterator: CompletedTasks = {
+    [Symbol.asyncIterator]: () => iterator,
+    next() {
+      // One step after another, should somebody not wait for the one before.
+      return (last = last.then(advance)) as Promise<Step>;
+    },
+    return() {
+      over = true;
+      if (!held) wake?.();
+      else if (ledger.all.has(held)) offer(held, true);
+      held = undefined;
+      return advance();
+    },
+    async [Symbol.asyncDispose]() {
+      await iterator.return();
+    },
+  };
+  return iterator;
 }

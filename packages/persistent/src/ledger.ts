@@ -22,46 +22,41 @@ interface Place {
   after: Place;
 }
 
-export class Ledger {
-  readonly #places = new Map<Task<unknown>, Place>();
-  /** After the last and before the first of those that wait. */
-  readonly #ends = place();
-
+export interface Ledger {
   /** Everything that is not acknowledged, held or not, in the order of its end. */
-  get tasks(): readonly Task<unknown>[] {
-    return [...this.#places.keys()];
-  }
-
-  get size(): number {
-    return this.#places.size;
-  }
-
-  has(task: Task<unknown>): boolean {
-    return this.#places.has(task);
-  }
-
+  readonly all: ReadonlyMap<Task<unknown>, unknown>;
   /** Has a task wait: the last in the line, or, to put it back, the `first`. */
-  add(task: Task<unknown>, first: boolean): void {
-    const added = place(task);
-    const after = first ? this.#ends.after : this.#ends;
-    added.after = after;
-    added.before = after.before;
-    after.before = after.before.after = added;
-    this.#places.set(task, added);
-  }
-
+  add(task: Task<unknown>, first: boolean): void;
   /** The first one that waits, to be held. */
-  take(): Task<unknown> | undefined {
-    const { after } = this.#ends;
-    leave(after);
-    return after.task;
-  }
+  take(): Task<unknown> | undefined;
+  acknowledge(task: Task<unknown>): boolean;
+}
 
-  acknowledge(task: Task<unknown>): boolean {
-    const found = this.#places.get(task);
-    if (found !== undefined) leave(found);
-    return this.#places.delete(task);
-  }
+export function openLedger(): Ledger {
+  const all = new Map<Task<unknown>, Place>();
+  /** After the last and before the first of those that wait. */
+  const ends = place();
+  return {
+    all,
+    add(task, first) {
+      const added = place(task);
+      const after = first ? ends.after : ends;
+      added.after = after;
+      added.before = after.before;
+      after.before = after.before.after = added;
+      all.set(task, added);
+    },
+    take() {
+      const { after } = ends;
+      leave(after);
+      return after.task;
+    },
+    acknowledge(task) {
+      const found = all.get(task);
+      if (found) leave(found);
+      return all.delete(task);
+    },
+  };
 }
 
 function place(task?: Task<unknown>): Place {

@@ -1,18 +1,15 @@
 import {
   type CancellationToken,
-  CancelledError,
-  type StopOptions,
   type Task,
-  type TaskFunction,
-  type TaskSpawner,
   brand,
   checkDuration,
   checkFunction,
   readable,
 } from "@scope/core";
-import { Completions } from "./completions.ts";
-import { Roster } from "./roster.ts";
-import type { CompletedTasks, PersistentSpawnOptions, PersistentTaskGroupOptions } from "./types.ts";
+import { completions } from "./completions.ts";
+import { Owner } from "./owner.ts";
+import { type Roster, openRoster } from "./roster.ts";
+import type { CompletedTasks, PersistentTaskGroupOptions } from "./types.ts";
 
 /**
  * A group of tasks that lives as long as its owner: a failure is logged, disturbs nobody, and is kept until somebody has looked
@@ -40,7 +37,7 @@ import type { CompletedTasks, PersistentSpawnOptions, PersistentTaskGroupOptions
  * );
  * ```
  */
-export class PersistentTaskGroup implements TaskSpawner, AsyncDisposable {
+export class PersistentTaskGroup extends Owner {
   /**
    * Opens a group, runs the body in it, stops the group when the body has ended, and resolves with the body's value.
    *
@@ -55,7 +52,7 @@ export class PersistentTaskGroup implements TaskSpawner, AsyncDisposable {
     checkFunction("body", body);
     const group = open(options);
     group.token.throwIfCancelled();
-    const roster = group.#roster;
+    const roster = group._roster;
     const main = roster.begin(() => body(group));
     await Promise.allSettled([main]);
     await roster.stop(true, {}, true);
@@ -63,24 +60,22 @@ export class PersistentTaskGroup implements TaskSpawner, AsyncDisposable {
     return main.result();
   }
 
-  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "PersistentTaskGroup", readable);
-
-  readonly #roster: Roster;
-  #unnamed = 0;
+  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(
+    this,
+    "PersistentTaskGroup",
+    readable,
+  );
 
   /**
    * Opens a group that ends with disposal. Prefer {@link PersistentTaskGroup.run}, which cannot be forgotten.
    *
    * @throws TypeError for a bad option; the message names it.
    */
-  constructor(options?: PersistentTaskGroupOptions) {
-    // A service hands its roster in.
-    this.#roster = options instanceof Roster ? options : new Roster(this.constructor.name, options);
-  }
-
-  /** Names the group in messages, and its tasks. */
-  get uniqueId(): string {
-    return this.#roster.uniqueId;
+  constructor(options?: PersistentTaskGroupOptions);
+  /** @internal A service hands its own roster in. */
+  constructor(options: undefined, roster: Roster);
+  constructor(options?: PersistentTaskGroupOptions, roster = openRoster(new.target.name, options)) {
+    super(roster, false);
   }
 
   /**
@@ -88,63 +83,18 @@ export class PersistentTaskGroup implements TaskSpawner, AsyncDisposable {
    * leaves the group open. Every task's token descends from it.
    */
   get token(): CancellationToken {
-    return this.#roster.token;
+    return this._roster.token;
   }
 
   /** Whether any task is running. */
   get isRunning(): boolean {
-    return this.#roster.running.size > 0;
+    return this._roster.running.size > 0;
   }
 
   /** A snapshot of the tasks that run, and of those that have ended and are not acknowledged, which come first. */
   get tasks(): ReadonlySet<Task<unknown>> {
-    const { ledger, running } = this.#roster;
-    return new Set([...ledger.tasks, ...running.values()].filter((task) => task !== undefined));
-  }
-
-  /**
-   * Starts a task: its function is called at once, up to its first `await`. Its name is "<ClassName>:<uniqueId>:<name>". What is
-   * spawned while somebody is in {@link stop} ends cancelled, and its function is never called.
-   *
-   * @throws TypeError if `fn` is not a function.
-   * @throws InvalidStateError if the outer token is cancelled ("is shutting down"), or the group has ended for good ("is
-   * closed"); `fn` is then never called.
-   */
-  spawn<T>(fn: TaskFunction<T>, options: PersistentSpawnOptions = {}): Task<T> {
-    const { name = `task-${++this.#unnamed}`, logError = true } = options;
-    return this.#roster.spawn(fn, `${this.#roster.label}:${name}`, logError);
-  }
-
-  /** Asks all tasks to end, before it returns. Idempotent, never throws, waits for nobody; the group stays open. */
-  cancel(reason?: unknown): void {
-    this.#roster.cancel(new CancelledError(reason), false);
-  }
-
-  /**
-   * Waits until nothing runs, what is spawned meanwhile included. Then it acknowledges everything, and rejects, by rank, with a
-   * fatal error; with one `TaskGroupError` of what had failed or was cancelled; with the outer cancellation, if nothing failed.
-   * Of several who wait at once the first to settle tells, and the others resolve.
-   */
-  join(): Promise<void> {
-    return this.#roster.join(false);
-  }
-
-  /**
-   * Cancels and waits. Rejects as {@link join} does, but never with a cancellation.
-   *
-   * @throws TimeoutError (as a rejection) when `timeout` milliseconds have passed; it names the tasks that still run. They have
-   * been asked; what fails is then for the next `join`.
-   */
-  stop(options?: StopOptions): Promise<void> {
-    return this.#roster.stop(false, options);
-  }
-
-  /**
-   * The same as `stop()`, for good: from then on `spawn` is refused. It cancels, since a disposer is not told whether its block
-   * ended well.
-   */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#roster.stop(false, {}, true);
+    const { ledger, running } = this._roster;
+    return new Set([...ledger.all.keys(), ...running.values()].filter((task) => !!task));
   }
 
   /**
@@ -174,7 +124,7 @@ export class PersistentTaskGroup implements TaskSpawner, AsyncDisposable {
   asCompleted(options: { timeout?: number | undefined } = {}): CompletedTasks {
     const { timeout = Infinity } = options;
     checkDuration("timeout", timeout);
-    return new Completions(this.#roster, timeout);
+    return completions(this._roster, timeout);
   }
 
   /**
@@ -182,11 +132,7 @@ export class PersistentTaskGroup implements TaskSpawner, AsyncDisposable {
    * anything to acknowledge: false for a task that runs, was acknowledged before, or is not this group's.
    */
   acknowledge(task: Task<unknown>): boolean {
-    return this.#roster.ledger.acknowledge(task);
-  }
-
-  toString(): string {
-    return this.#roster.describe("running");
+    return this._roster.ledger.acknowledge(task);
   }
 }
 

@@ -34,6 +34,7 @@ import {
   type TaskFunction,
   TaskGroupError,
   TaskScope,
+  TimeoutError,
   type TaskSpawner,
   type TokenLike,
   backgroundSpawner,
@@ -43,8 +44,9 @@ import {
   sleep,
   tie,
 } from "@scope/core";
-import { Ledger } from "./ledger.ts";
-import { quoted, within } from "./within.ts";
+import { type Ledger, openLedger } from "./ledger.ts";
+import type { PersistentSpawnOptions } from "./types.ts";
+import { within } from "./within.ts";
 
 export interface RosterOptions {
   readonly uniqueId?: string | undefined;
@@ -53,212 +55,221 @@ export interface RosterOptions {
   readonly spawner?: TaskSpawner | undefined;
 }
 
+/** How something has ended: a task, or what an owner has to tell itself. */
+type Ending = Task<unknown> | { readonly status: Task<unknown>["status"]; readonly error: unknown };
+
 /** Takes the next task that has ended; `undefined`: nothing runs any more. */
 type Waiter = (task?: Task<unknown>) => void;
 
 /** What runs, by token: a function in its synchronous part has no task yet. */
 type Live = Map<CancellationToken, Task<unknown> | undefined>;
 
-let lastId = 0;
-
-export class Roster {
+export interface Roster {
   readonly uniqueId: string;
   /** "<ClassName>:<uniqueId>": what names and messages begin with. */
   readonly label: string;
+  readonly token: CancellationToken;
   readonly outer: CancellationToken;
-  readonly ledger = new Ledger();
-  readonly running: Live = new Map();
+  readonly ledger: Ledger;
+  readonly running: Live;
   /** A service's `main`, or the body of `run`. */
-  readonly main: Live = new Map();
-  /** Whether what `main` fails with is the owner's own error: it is not logged, and comes bare if it is alone. */
-  bare = true;
+  readonly main: Live;
   /** Iterations in the order in which they began to wait. */
-  readonly waiters = new Set<Waiter>();
-  readonly #scope: TaskScope;
-  readonly #spawner: TaskSpawner;
-  readonly #keepAll: boolean;
-  /** What failed or was cancelled in place of `main`, and nobody was thrown. */
-  readonly #mains: Task<unknown>[] = [];
-  #fatal: Task<unknown> | undefined;
-  #stops = 0;
-
-  constructor(className: string, options: RosterOptions = {}) {
-    const { uniqueId = String(++lastId), token = CancellationToken.none, retain } = options;
-    // What its tasks come to is told here.
-    const scope = new TaskScope(
-      { name: uniqueId, token, isFatal: () => false, onError: "ignore" },
-      { kind: className },
-    );
-    this.uniqueId = uniqueId;
-    this.label = `${className}:${uniqueId}`;
-    this.outer = CancellationToken.from(token);
-    this.#scope = scope;
-    this.#spawner = options.spawner ?? scope;
-    this.#keepAll = retain !== "failures";
-    // Until it is cancelled.
-    scope.run(() => sleep(Infinity, scope.token)).catch(() => undefined);
-  }
-
-  get token(): CancellationToken {
-    return this.#scope.token;
-  }
-
+  readonly waiters: Set<Waiter>;
   /** The names of what runs, for messages. */
-  names = (): (string | undefined)[] => this.#live(true).map(([, task]) => task?.name);
-
-  spawn<T>(fn: TaskFunction<T>, name: string, logError: boolean): Task<T> {
-    checkFunction("fn", fn);
-    // Another spawner would not know.
-    const spawner = this.token.cancelRequested ? this.#scope : this.#spawner;
-    return this.#start(this.running, spawner, fn, name, logError, (task) => {
-      this.offer(task, false);
-      if (this.running.size === 0 && this.waiters.size > 0) void this.#endWaits();
-    });
-  }
-
+  names(): (string | undefined)[];
+  spawn<T>(fn: TaskFunction<T>, options?: PersistentSpawnOptions): Task<T>;
   /** Starts what runs beside the tasks, and is not iterated. */
-  begin<T>(fn: TaskFunction<T>): Task<T> {
-    return this.#start(this.main, this.#scope, fn, this.label, !this.bare, (task) => {
-      this.#mains.push(task);
-    });
-  }
-
-  /** `whole`: `main` as well. */
-  cancel(error: CancelledError, whole: boolean): void {
-    const source = new CancellationSource();
-    for (const [token] of this.#live(whole)) tie(token, source.token);
-    source.cancel(error);
-  }
-
-  /** Waits for all, and throws what there is to throw, cancellations included. */
-  async join(whole: boolean): Promise<void> {
-    await this.#idle(whole);
-    this.#settle(whole, true);
-  }
-
-  /** Cancels, waits, and throws, but no cancellation. `forGood`: nothing is started any more then. */
-  async stop(whole: boolean, options: StopOptions = {}, forGood = false): Promise<void> {
-    const { reason, timeout = Infinity } = options;
-    checkDuration("timeout", timeout);
-    const error = new CancelledError(reason, { source: "shutdown" });
-    this.#stops++;
-    if (forGood) this.#scope.cancel(error);
-    else this.cancel(error, whole);
-    try {
-      await within(
-        timeout,
-        this.#idle(whole),
-        CancellationToken.none,
-        () => `${this.label} did not stop within ${timeout} ms; still running: ${quoted(this.names())}`,
-      );
-    } finally {
-      this.#stops--;
-    }
-    this.#settle(whole, false, whole && forGood);
-  }
-
+  begin<T>(fn: TaskFunction<T>): Task<T>;
+  /** Has an end told by whoever waits for all. Who awaited a task fails with the same object, which is told once. */
+  note(ending: Ending): void;
   /** Hands a task to the iteration that has waited longest; else it is kept, if it is to be. */
-  offer(task: Task<unknown>, putBack: boolean): void {
-    const [waiter] = this.waiters;
-    if (waiter === undefined && !this.#keepAll && task.status !== "failed") this.ledger.acknowledge(task);
-    else {
-      this.ledger.add(task, putBack);
-      waiter?.(this.ledger.take());
-    }
-  }
+  offer(task: Task<unknown>, putBack: boolean): void;
+  /** `whole`: `main` as well. */
+  cancel(reason: unknown, whole: boolean): void;
+  /** Waits for all, and throws what there is to throw, cancellations included. */
+  join(whole: boolean): Promise<void>;
+  /** Cancels, waits, and throws, but no cancellation. `forGood`: nothing is started any more then. */
+  stop(whole: boolean, options?: StopOptions, forGood?: boolean): Promise<void>;
+  throwIfFatal(): void;
+  describe(whole: boolean): string;
+}
 
-  /** "<label> (<state>: <how many run>, waiting: <how many wait>)" */
-  describe(state: string): string {
-    return `${this.label} (${state}: ${this.running.size}, waiting: ${this.ledger.size})`;
-  }
+let lastId = 0;
 
-  /**
-   * Acknowledges everything, and throws, by rank (L5): a fatal error, bare, which the end of `run` (`last`) never forgets; one
-   * `TaskGroupError` of what failed, or, if that counts, was cancelled; the outer cancellation, if that counts and nothing failed.
-   */
-  #settle(whole: boolean, cancelled: boolean, last = false): void {
-    const mains = whole ? this.#mains.splice(0) : [];
-    const { tasks } = this.ledger;
-    for (const task of tasks) this.ledger.acknowledge(task);
-    const ended = [...mains, ...tasks].filter(({ status }) => status !== "succeeded");
-    const failed = ended.filter(({ status }) => status === "failed");
-    const fatal = last ? this.#fatal : failed.find(isFatal);
-    if (fatal !== undefined) {
-      for (const task of failed) if (task.error !== fatal.error) report(task, ", outranked by another error");
-      throw fatal.error;
-    }
-    if (cancelled && failed.length === 0) this.outer.throwIfCancelled();
-    // A main that awaited a task fails with the same object.
-    const isOwn = (task: Task<unknown>): boolean => mains.includes(task);
-    const listed = (cancelled ? ended : failed).filter(
-      (task) => !isOwn(task) || !failed.some((other) => !isOwn(other) && other.error === task.error),
-    );
-    const errors = listed.map(({ error }) => error);
-    const owners = listed.map((task) => (this.bare && isOwn(task) ? undefined : task));
-    if (owners.some((owner) => owner !== undefined)) {
-      throw new TaskGroupError(errors, `Error while stopping ${this.label}`, owners);
-    }
-    if (errors.length > 0) throw errors[0];
-  }
+/** `bare`: what `main` fails with is the owner's own error: it is not logged, has no task, and comes bare if it is alone. */
+export function openRoster(className: string, options: RosterOptions = {}, bare = true): Roster {
+  const { uniqueId = String(++lastId), token: outer = CancellationToken.none, retain } = options;
+  // What its tasks come to is told here.
+  const scope = new TaskScope(
+    { name: uniqueId, token: outer, isFatal: () => false, onError: "ignore" },
+    { kind: className },
+  );
+  const { spawner: lender = scope } = options;
+  const { token } = scope;
+  const label = `${className}:${uniqueId}`;
+  const ledger = openLedger();
+  const running: Live = new Map();
+  const main: Live = new Map();
+  const waiters = new Set<Waiter>();
+  /** What `main`s, and the owner itself, came to, and nobody was thrown. */
+  const notes: Ending[] = [];
+  /** Of those who are in `stop`. */
+  const stops: CancelledError[] = [];
+  let unnamed = 0;
 
-  #start<T>(
-    live: Live,
-    spawner: TaskSpawner,
-    fn: TaskFunction<T>,
-    name: string,
-    logError: boolean,
-    ended: (task: Task<unknown>) => void,
-  ): Task<T> {
-    if (this.#stops > 0) return stillborn(name);
+  // Until it is cancelled.
+  scope.run(() => sleep(Infinity, token)).catch(() => undefined);
+
+  /** `beside`: as `main`, else as one of the tasks. */
+  const start = <T>(fn: TaskFunction<T>, name: string, logError: boolean, beside: boolean): Task<T> => {
+    const [stopping] = stops;
+    if (stopping) return stillborn(name, stopping);
+    const live = beside ? main : running;
+    // Another spawner would not know that this owner takes nothing more.
+    const spawner = beside || token.cancelRequested ? scope : lender;
     const task = spawner.spawn(
-      (token) => {
-        live.set(token, undefined);
-        return fn(token);
+      (own) => {
+        live.set(own, undefined);
+        return fn(own);
       },
       { name },
     );
     live.set(task.token, task);
-    const untie = spawner === this.#scope ? undefined : tie(task.token, this.token);
-    task.onDone(() => {
+    const untie = spawner === scope ? undefined : tie(task.token, token);
+    task.onDone(({ status, error }) => {
       live.delete(task.token);
       untie?.();
-      if (task.status === "failed" && logError) report(task);
-      if (isFatal(task)) {
-        this.#fatal ??= task;
-        this.#scope.cancel(new CancelledError(task.error, { source: "sibling" }));
+      if (hasFailed(task) && logError) report(task, label);
+      if (beside) roster.note(bare ? { status, error } : task);
+      else {
+        heed(task);
+        roster.offer(task, false);
+        // Its other listeners may spawn.
+        queueMicrotask(() => {
+          if (running.size === 0) for (const waiter of waiters) waiter();
+        });
       }
-      ended(task);
     });
     return task;
-  }
+  };
 
-  async #idle(whole: boolean): Promise<void> {
-    for (let live = this.#live(whole); live.length > 0; live = this.#live(whole)) {
+  /** R4. */
+  const heed = (ending: Ending): void => {
+    if (!isFatal(ending.error)) return;
+    notes.push(ending);
+    scope.cancel(new CancelledError(ending.error, { source: "sibling" }));
+  };
+
+  const alive = (whole: boolean): [CancellationToken, Task<unknown> | undefined][] => [
+    ...(whole ? main : []),
+    ...running,
+  ];
+
+  const idle = async (whole: boolean): Promise<void> => {
+    for (let live = alive(whole); live.length > 0; live = alive(whole)) {
       await Promise.allSettled(live.map(([, task]) => task));
     }
-  }
+  };
 
-  #live(whole: boolean): [CancellationToken, Task<unknown> | undefined][] {
-    return [...(whole ? this.main : []), ...this.running];
-  }
+  /**
+   * Acknowledges everything, and throws, by rank (L5): a fatal error, bare, which the end of `run` never forgets; one
+   * `TaskGroupError` of what failed, or, if that counts, was cancelled; the outer cancellation, if that counts and nothing failed.
+   */
+  const settle = (whole: boolean, cancelled: boolean): void => {
+    const ended = [...(whole ? notes.splice(0) : []), ...ledger.all.keys()];
+    for (const [task] of ledger.all) ledger.acknowledge(task);
+    const failed = ended.filter(hasFailed);
+    const fatal = failed.find(({ error }) => isFatal(error));
+    if (fatal) {
+      for (const ending of failed) if (ending.error !== fatal.error) report(ending, label);
+      throw fatal.error;
+    }
+    if (cancelled && failed.length === 0) roster.outer.throwIfCancelled();
+    const listed = cancelled ? ended.filter(({ status }) => status !== "succeeded") : failed;
+    const errors = listed.map(({ error }) => error);
+    const owners = listed.map((ending) => ("name" in ending ? ending : undefined));
+    const [error] = errors;
+    if (owners.length === 1 && !owners[0] && (bare || error instanceof TimeoutError)) throw error;
+    if (owners.length > 0) throw new TaskGroupError(errors, `Error while stopping ${label}`, owners);
+  };
 
-  async #endWaits(): Promise<void> {
-    await Promise.resolve();
-    if (this.running.size === 0) for (const waiter of this.waiters) waiter();
-  }
+  const roster: Roster = {
+    uniqueId,
+    label,
+    token,
+    outer: CancellationToken.from(outer),
+    ledger,
+    running,
+    main,
+    waiters,
+    names: () => alive(true).map(([, task]) => task?.name),
+    spawn(fn, { name = `task-${++unnamed}`, logError = true } = {}) {
+      checkFunction("fn", fn);
+      return start(fn, `${label}:${name}`, logError, false);
+    },
+    begin: (fn) => start(fn, label, !bare, true),
+    note(ending) {
+      const isSame = (other: Ending): boolean => hasFailed(other) && other.error === ending.error;
+      heed(ending);
+      if (![...notes, ...ledger.all.keys()].some(isSame)) notes.push(ending);
+    },
+    offer(task, putBack) {
+      const [waiter] = waiters;
+      if (!waiter && retain === "failures" && !hasFailed(task)) ledger.acknowledge(task);
+      else {
+        ledger.add(task, putBack);
+        waiter?.(ledger.take());
+      }
+    },
+    cancel(reason, whole) {
+      const source = new CancellationSource();
+      for (const [own] of alive(whole)) tie(own, source.token);
+      source.cancel(reason);
+    },
+    async join(whole) {
+      await idle(whole);
+      settle(whole, true);
+    },
+    async stop(whole, { reason, timeout = Infinity } = {}, forGood = false) {
+      checkDuration("timeout", timeout);
+      const error = new CancelledError(reason, { source: "shutdown" });
+      stops.push(error);
+      if (forGood) scope.cancel(error);
+      else roster.cancel(error, whole);
+      try {
+        await within(timeout, () => idle(whole), `Stopping ${label}`, roster.names);
+      } finally {
+        stops.pop();
+      }
+      settle(whole, false);
+    },
+    throwIfFatal() {
+      const fatal = notes.find(({ error }) => isFatal(error));
+      if (fatal) throw fatal.error;
+    },
+    describe: (whole) => `${label} (running: ${alive(whole).length}, waiting: ${ledger.all.size})`,
+  };
+  return roster;
 }
 
 /** A task that ends cancelled, without a function of anybody's. */
-function stillborn<T>(name: string): Task<T> {
+function stillborn<T>(name: string, error: CancelledError): Task<T> {
   const task = backgroundSpawner.spawn<never>((token) => sleep(Infinity, token) as Promise<never>, { name });
-  task.cancel(new CancelledError(undefined, { source: "shutdown" }));
+  task.cancel(error);
   return task;
 }
 
-function isFatal({ status, error }: Task<unknown>): boolean {
-  return status === "failed" && error instanceof FatalError;
+function hasFailed({ status }: Ending): boolean {
+  return status === "failed";
 }
 
-function report(task: Task<unknown>, remark = ""): void {
-  reportTaskError({ message: `Error in task "${task.name}"${remark}`, error: task.error, task });
+export function isFatal(error: unknown): boolean {
+  return error instanceof FatalError;
+}
+
+function report(ending: Ending, owner: string): void {
+  const { error } = ending;
+  if ("name" in ending) reportTaskError({ message: `Error in task "${ending.name}"`, error, task: ending });
+  else reportTaskError({ message: `Error in ${owner}`, error });
 }

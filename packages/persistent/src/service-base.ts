@@ -1,15 +1,8 @@
-import {
-  CancelledError,
-  type CancellationToken,
-  type StopOptions,
-  type Task,
-  type TaskFunction,
-  brand,
-  readable,
-} from "@scope/core";
+import { type CancellationToken, brand, readable } from "@scope/core";
+import { Owner } from "./owner.ts";
 import { PersistentTaskGroup } from "./persistent-task-group.ts";
-import { Roster } from "./roster.ts";
-import type { PersistentSpawnOptions, Service, ServiceBaseOptions } from "./types.ts";
+import { openRoster } from "./roster.ts";
+import type { Service, ServiceBaseOptions } from "./types.ts";
 
 /**
  * The usual way to make a {@link Service}: say in `main` what it does, and start more tasks with {@link spawn}.
@@ -39,22 +32,15 @@ import type { PersistentSpawnOptions, Service, ServiceBaseOptions } from "./type
  * clock.start();
  * ```
  */
-export abstract class ServiceBase implements Service {
-  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "ServiceBase", readable);
+export abstract class ServiceBase extends Owner implements Service {
+  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "ServiceBase", readable);
 
   /** The tasks beside `main`: iterate and acknowledge them here. */
   readonly taskGroup: PersistentTaskGroup;
-  /** @internal */ readonly _roster: Roster;
-
   /** @throws TypeError for a bad option; the message names it. */
   constructor(options?: ServiceBaseOptions) {
-    this._roster = new Roster(this.constructor.name, options);
-    this._roster.bare = false;
-    this.taskGroup = groupOf(this._roster);
-  }
-
-  get uniqueId(): string {
-    return this._roster.uniqueId;
+    super(openRoster(new.target.name, options, false), true);
+    this.taskGroup = new PersistentTaskGroup(undefined, this._roster);
   }
 
   /** Whether `main` is running. */
@@ -77,47 +63,9 @@ export abstract class ServiceBase implements Service {
     if (!this.isRunning) this._roster.begin((token) => this.main(token));
   }
 
-  /** Starts a task beside `main`, named "<ClassName>:<uniqueId>:<name>"; as `PersistentTaskGroup.spawn`. */
-  spawn<T>(fn: TaskFunction<T>, options?: PersistentSpawnOptions): Task<T> {
-    return this.taskGroup.spawn(fn, options);
-  }
-
-  /** Asks `main` and all tasks to end, before it returns. Idempotent, never throws, waits for nobody. */
-  cancel(reason?: unknown): void {
-    this._roster.cancel(new CancelledError(reason), true);
-  }
-
-  /** Waits until `main` and all tasks have ended; then it rejects as `PersistentTaskGroup.join` does. */
-  join(): Promise<void> {
-    return this._roster.join(true);
-  }
-
-  /**
-   * Cancels `main` and all tasks, and waits. Rejects with one `TaskGroupError` of what failed, without cancellations. Before
-   * {@link start} it has nothing to do.
-   *
-   * @throws TimeoutError (as a rejection) when `timeout` milliseconds have passed; it names the tasks that still run.
-   */
-  stop(options?: StopOptions): Promise<void> {
-    return this._roster.stop(true, options);
-  }
-
-  /** Resolves when `main` does not run any more, whichever way it ended; tasks may. */
+  /** Resolves when `main` does not run any more, whichever way it ended; tasks may. Rejects with a `FatalError` alone. */
   async ended(): Promise<void> {
     await Promise.allSettled(this._roster.main.values());
+    this._roster.throwIfFatal();
   }
-
-  /** The same as `stop()`. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop();
-  }
-
-  toString(): string {
-    return this._roster.describe(this.isRunning ? "running, tasks" : "stopped, tasks");
-  }
-}
-
-/** The group that shows a service's tasks. */
-function groupOf(roster: Roster): PersistentTaskGroup {
-  return new (PersistentTaskGroup as unknown as new (roster: Roster) => PersistentTaskGroup)(roster);
 }

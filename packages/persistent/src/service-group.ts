@@ -16,29 +16,19 @@
  * - S3. A service that ends while it is being stopped has ended in its turn: no policy is asked.
  */
 import {
-  CancellationToken,
+  type CancellationToken,
   CancelledError,
-  FatalError,
   InvalidStateError,
-  TaskGroupError,
-  TimeoutError,
   brand,
   checkDuration,
-  isCancellation,
   readable,
   reportTaskError,
   sleep,
 } from "@scope/core";
+import { isFatal } from "./roster.ts";
 import { ServiceBase } from "./service-base.ts";
 import type { EndPolicy, Service, ServiceGroupOptions } from "./types.ts";
-import { quoted, within } from "./within.ts";
-
-interface Policies {
-  readonly startTimeout: number;
-  readonly stopTimeout: number;
-  readonly restartDelay: number;
-  readonly onEnd: EndPolicy | ((service: Service) => EndPolicy);
-}
+import { within } from "./within.ts";
 
 /**
  * Starts services in order, each when the one before is ready, and stops them in reverse; itself a {@link Service}, so groups
@@ -68,19 +58,17 @@ export class ServiceGroup extends ServiceBase {
   static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "ServiceGroup", readable);
 
   readonly #services: readonly Service[];
-  readonly #options: Policies;
+  readonly #options: ServiceGroupOptions;
   #ready: Promise<void> | undefined;
 
   /** @throws TypeError, RangeError for a bad argument; the message names it. */
   constructor(services: Iterable<Service>, options: ServiceGroupOptions = {}) {
     super(options);
-    const { startTimeout = Infinity, stopTimeout = Infinity, restartDelay = 1000, onEnd = "stop" } = options;
-    checkDuration("startTimeout", startTimeout);
-    checkDuration("stopTimeout", stopTimeout);
-    checkDuration("restartDelay", restartDelay);
+    for (const name of ["startTimeout", "stopTimeout", "restartDelay"] as const) {
+      checkDuration(name, options[name] ?? 0);
+    }
     this.#services = [...services];
-    this.#options = { startTimeout, stopTimeout, restartDelay, onEnd };
-    this._roster.bare = true;
+    this.#options = options;
     this._roster.names = () =>
       this.#services.filter(({ isRunning }) => isRunning).map(({ uniqueId }) => uniqueId);
   }
@@ -98,110 +86,75 @@ export class ServiceGroup extends ServiceBase {
   /** Starts the services, and stops them when it is time. */
   protected override async main(token: CancellationToken): Promise<void> {
     const { label } = this._roster;
-    const { startTimeout, stopTimeout, restartDelay, onEnd } = this.#options;
-    /** Cancelled when it is time to stop. */
-    const course = token.child();
-    /** What each service that was started ends in. */
-    const ends = new Map<Service, Promise<unknown> | undefined>();
-    const failures = new Set<unknown>();
-    const late: string[] = [];
+    const { startTimeout = Infinity, stopTimeout = Infinity } = this.#options;
+    const { restartDelay = 1000, onEnd = "stop" } = this.#options;
 
-    const fail = (error: unknown): void => {
-      failures.add(error);
-      course.cancel(error);
-    };
-
-    const watch = (service: Service, wait: Promise<void>): Promise<unknown> => {
-      const end = wait.catch((error: unknown) => {
-        if (error instanceof FatalError) fail(error);
-        return error;
-      });
-      ends.set(service, end);
-      return end;
-    };
-
-    /** Sees to a service, from its start until it is time to stop, or its end is not minded. */
-    const attend = async (service: Service, started: () => void): Promise<void> => {
-      const name = `Service "${service.uniqueId}" of ${label}`;
-      const report = (error: unknown): void => {
-        if (error !== undefined) reportTaskError({ message: `Error in ${name}`, error });
+    let stopped: Promise<void> | undefined;
+    this.#ready = new Promise((ready, failed) => {
+      /** Sees to a service from its start to its stop and, meanwhile, to those after it (S1). */
+      const serve = async (index: number): Promise<void> => {
+        const service = this.#services[index];
+        if (!service) {
+          ready();
+          return sleep(Infinity, token).catch(() => undefined);
+        }
+        const name = `service "${service.uniqueId}" of ${label}`;
+        const gone = (error: unknown): never => {
+          throw error ?? new CancelledError(`${name} has ended`, { source: "sibling" });
+        };
+        const names = (): string[] => [service.uniqueId];
+        /** The lives of those after it. */
+        let others: Promise<void> | undefined;
+        for (let policy: EndPolicy = "stop"; ;) {
+          let end: Promise<unknown> | undefined;
+          const again = (): boolean => policy === "restart" && !token.cancelRequested;
+          /** What a service failed with that starts again is told at once; the rest in the end. A cancellation is no failure. */
+          const tell = (error: unknown): void => {
+            if (error === undefined || error instanceof CancelledError) return;
+            if (again() && !isFatal(error)) reportTaskError({ message: `Error in ${name}`, error });
+            else this._roster.note({ status: "failed", error });
+          };
+          try {
+            token.throwIfCancelled();
+            service.start();
+            const over = errorOf(service.ended?.() ?? service.join());
+            end = over;
+            const started = (): Promise<void> => Promise.race([over.then(gone), service.ready?.()]);
+            await token.race(within(startTimeout, started, `Starting ${label}`, names));
+            others ??= serve(index + 1);
+            const error = await token.race(over);
+            policy = isFatal(error) ? "stop" : typeof onEnd === "function" ? onEnd(service) : onEnd;
+            if (policy === "stop") gone(error);
+            if (policy === "ignore") await sleep(Infinity, token);
+          } catch (error) {
+            tell(error);
+            if (!again()) {
+              failed(error);
+              this.cancel(error);
+              await others;
+            }
+          }
+          if (end) {
+            const over = end;
+            const stop = (): Promise<unknown> =>
+              Promise.all([
+                service.stop({ reason: token.error?.reason, timeout: stopTimeout }),
+                over.then(tell),
+              ]);
+            await within(stopTimeout, stop, `Stopping ${label}`, names).catch(tell);
+          }
+          if (!again()) return;
+          await sleep(restartDelay, token).catch(() => undefined);
+        }
       };
-      for (let policy: EndPolicy = "stop"; ;) {
-        let error: unknown;
-        try {
-          course.token.throwIfCancelled();
-          service.start();
-          const end = watch(service, service.ended?.() ?? service.join());
-          const early = end.then((failure) => {
-            throw failure ?? new InvalidStateError(`${name} ended before it was ready`);
-          });
-          await within(
-            startTimeout,
-            Promise.race([early, service.ready?.()]),
-            course.token,
-            () => `${name} was not ready within ${startTimeout} ms`,
-          );
-          started();
-          error = await course.token.race(end);
-        } catch (failure) {
-          // A start that was to bring it back may fail, and is tried again.
-          if (policy !== "restart" || course.token.cancelRequested) throw failure;
-          error = failure;
-        }
-        policy = typeof onEnd === "function" ? onEnd(service) : onEnd;
-        if (policy === "ignore") {
-          if (error === undefined) void watch(service, service.join());
-          failures.add(error);
-          return;
-        }
-        if (policy === "stop") throw error ?? new CancelledError(`${name} has ended`, { source: "sibling" });
-        report(error);
-        // What is left of it: no second one runs beside it.
-        const left = await watch(service, service.stop({ timeout: stopTimeout }));
-        course.token.throwIfCancelled();
-        report(left);
-        ends.set(service, undefined);
-        await sleep(restartDelay, course.token);
-      }
-    };
-
-    const start = async (): Promise<void> => {
-      for (const service of this.#services) {
-        await new Promise<void>((resolve, reject) => {
-          attend(service, resolve).catch((error: unknown) => {
-            fail(error);
-            reject(error);
-          });
-        });
-      }
-    };
-
-    this.#ready = start();
-    await Promise.allSettled([this.#ready]);
-    await sleep(Infinity, course.token).catch(() => undefined);
-    const { reason } = course.token.error ?? {};
-    for (const [service, end] of [...ends].reverse()) {
-      try {
-        const stopped = service.stop({ reason, timeout: stopTimeout });
-        const noted = end?.then((error) => failures.add(error));
-        await within(stopTimeout, Promise.all([stopped, noted]), CancellationToken.none, String);
-      } catch (error) {
-        if (error instanceof TimeoutError) late.push(service.uniqueId);
-        else failures.add(error);
-      }
-    }
-    if (late.length > 0) {
-      const message = `Services of ${label} did not stop within ${stopTimeout} ms: ${quoted(late)}`;
-      failures.add(new TimeoutError(stopTimeout, message));
-    }
-    failures.delete(undefined);
-    const [, all] = new TaskGroupError(failures, `Error while stopping ${label}`).split(isCancellation);
-    const errors = all?.errors ?? [];
-    const fatal = errors.find((error) => error instanceof FatalError);
-    if (fatal !== undefined) {
-      for (const error of errors) if (error !== fatal) reportTaskError({ message: `Error in ${label}`, error });
-      throw fatal;
-    }
-    if (errors.length > 0) throw errors.length === 1 && errors[0] instanceof TimeoutError ? errors[0] : all;
+      stopped = serve(0);
+    });
+    this.#ready.catch(() => undefined);
+    await stopped;
   }
+}
+
+/** What a promise is rejected with. */
+function errorOf(promise: Promise<void>): Promise<unknown> {
+  return promise.catch((error: unknown) => error);
 }

@@ -1,23 +1,17 @@
-import { type CancellationToken, TimeoutError, sleep } from "@scope/core";
+import { TimeoutError, moveOnAfter } from "@scope/core";
 
-/** What a wait comes to; `TimeoutError` after `ms` milliseconds; the token's error when it is cancelled. The wait itself goes on. */
+/**
+ * Waits, but no longer than `ms` milliseconds (0: a turn). Then it rejects with a `TimeoutError`: "Stopping X took longer than
+ * 100 ms: "a", "b"".
+ */
 export async function within(
   ms: number,
-  wait: Promise<unknown>,
-  token: CancellationToken,
-  message: () => string,
+  wait: () => Promise<unknown>,
+  what: string,
+  names: () => (string | undefined)[],
 ): Promise<void> {
-  const timer = token.child();
-  const late = sleep(ms, timer.token).then(() => {
-    throw new TimeoutError(ms, message());
-  });
-  try {
-    await Promise.race([wait, late]);
-  } finally {
-    timer.cancel();
-  }
-}
-
-export function quoted(names: readonly (string | undefined)[]): string {
-  return names.map((name) => `"${name}"`).join(", ");
+  const inTime = await moveOnAfter(ms || 1, ({ token }) => token.race(wait().then(() => true)));
+  if (inTime === true) return;
+  const list = names().map((name) => `"${name}"`);
+  throw new TimeoutError(ms, `${what} took longer than ${ms} ms: ${list.join(", ")}`);
 }

@@ -367,7 +367,7 @@ describe("PersistentTaskGroup", () => {
       expect(error).toBeInstanceOf(TimeoutError);
       expect(error.timeout).toBe(100);
       expect(error.message).toMatchInlineSnapshot(
-        `"PersistentTaskGroup:x did not stop within 100 ms; still running: "PersistentTaskGroup:x:slow""`,
+        `"Stopping PersistentTaskGroup:x took longer than 100 ms: "PersistentTaskGroup:x:slow""`,
       );
       gate.reject(boom);
       expect((await groupError(group.join())).errors).toContain(boom);

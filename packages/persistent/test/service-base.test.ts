@@ -126,11 +126,11 @@ describe("ServiceBase", () => {
       worker.spawn(waits);
       worker.spawn(() => 1);
       await flushMicrotasks();
-      expect(String(worker)).toMatchInlineSnapshot(`"Worker:x (stopped, tasks: 1, waiting: 1)"`);
+      expect(String(worker)).toMatchInlineSnapshot(`"Worker:x (running: 1, waiting: 1)"`);
       worker.start();
-      expect(String(worker)).toMatchInlineSnapshot(`"Worker:x (running, tasks: 1, waiting: 1)"`);
+      expect(String(worker)).toMatchInlineSnapshot(`"Worker:x (running: 2, waiting: 1)"`);
       await worker.stop();
-      expect(String(worker)).toBe("Worker:x (stopped, tasks: 0, waiting: 0)");
+      expect(String(worker)).toBe("Worker:x (running: 0, waiting: 0)");
     });
   });
 
@@ -275,7 +275,7 @@ describe("ServiceBase", () => {
       const error = (await stop) as TimeoutError;
       expect(error).toBeInstanceOf(TimeoutError);
       expect(error.message).toMatchInlineSnapshot(
-        `"Worker:x did not stop within 100 ms; still running: "Worker:x", "Worker:x:slow""`,
+        `"Stopping Worker:x took longer than 100 ms: "Worker:x", "Worker:x:slow""`,
       );
       expect(worker.isRunning).toBe(true);
       gate.resolve();
@@ -349,7 +349,8 @@ describe("ServiceBase", () => {
     expect(task.status).toBe("cancelled");
     waiting.start();
     waiting.spawn(() => Promise.reject(end), quiet);
-    await waiting.ended();
+    // The one thing that it rejects with: who watches is to know.
+    expect(await rejection(waiting.ended())).toBe(end);
     expect(await rejection(waiting.stop())).toBe(end);
     expect(reports.map(({ error }) => error)).toEqual([end]);
   });
