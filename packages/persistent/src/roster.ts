@@ -114,6 +114,7 @@ export function openRoster(className: string, options: RosterOptions = {}, bare 
   const waiters = new Set<Waiter>();
   /** What `main`s, and the owner itself, came to, and nobody was thrown. */
   const notes: Ending[] = [];
+  let fatal: Ending | undefined;
   /** Of those who are in `stop`. */
   const stops: CancelledError[] = [];
   let unnamed = 0;
@@ -157,7 +158,7 @@ export function openRoster(className: string, options: RosterOptions = {}, bare 
   /** R4. */
   const heed = (ending: Ending): void => {
     if (!isFatal(ending.error)) return;
-    notes.push(ending);
+    fatal ??= ending;
     scope.cancel(new CancelledError(ending.error, { source: "sibling" }));
   };
 
@@ -180,10 +181,10 @@ export function openRoster(className: string, options: RosterOptions = {}, bare 
     const ended = [...(whole ? notes.splice(0) : []), ...ledger.all.keys()];
     for (const [task] of ledger.all) ledger.acknowledge(task);
     const failed = ended.filter(hasFailed);
-    const fatal = failed.find(({ error }) => isFatal(error));
-    if (fatal) {
-      for (const ending of failed) if (ending.error !== fatal.error) report(ending, label);
-      throw fatal.error;
+    const first = whole && bare ? fatal : failed.find(({ error }) => isFatal(error));
+    if (first) {
+      for (const ending of failed) if (ending.error !== first.error) report(ending, label);
+      throw first.error;
     }
     if (cancelled && failed.length === 0) roster.outer.throwIfCancelled();
     const listed = cancelled ? ended.filter(({ status }) => status !== "succeeded") : failed;
@@ -245,7 +246,6 @@ export function openRoster(className: string, options: RosterOptions = {}, bare 
       settle(whole, false);
     },
     throwIfFatal() {
-      const fatal = notes.find(({ error }) => isFatal(error));
       if (fatal) throw fatal.error;
     },
     describe: (whole) => `${label} (running: ${alive(whole).length}, waiting: ${ledger.all.size})`,

@@ -107,10 +107,12 @@ export class ServiceGroup extends ServiceBase {
         let others: Promise<void> | undefined;
         for (let policy: EndPolicy = "stop"; ;) {
           let end: Promise<unknown> | undefined;
+          const told = new Set<unknown>([undefined]);
           const again = (): boolean => policy === "restart" && !token.cancelRequested;
           /** What a service failed with that starts again is told at once; the rest in the end. A cancellation is no failure. */
           const tell = (error: unknown): void => {
-            if (error === undefined || error instanceof CancelledError) return;
+            if (told.has(error) || error instanceof CancelledError) return;
+            told.add(error);
             if (again() && !isFatal(error)) reportTaskError({ message: `Error in ${name}`, error });
             else this._roster.note({ status: "failed", error });
           };
