@@ -43,13 +43,7 @@ export class CancellationSource implements Disposable {
     checkDuration("timeout", timeout);
     const several = Array.isArray(parent) ? parent.map(toParent) : undefined;
     this.token = new Token(several ? several.shift() : toParent(parent));
-    // A relay below every further parent carries its cancellation over.
-    this._ties = several?.map((other) => {
-      const relay = new Token(other);
-      if (relay._error !== undefined) cancelToken(this.token, relay._error);
-      relay._bridge = this.token;
-      return untilCancelled(this.token, unlink.bind(undefined, relay));
-    });
+    this._ties = several?.map((other) => untilCancelled(this.token, tie(this.token, other)));
     if (timeout !== Infinity) this.cancelAfter(timeout);
   }
 
@@ -86,6 +80,20 @@ export class CancellationSource implements Disposable {
 
 function toParent(like: unknown): CancellationToken {
   return toToken("parent", like);
+}
+
+/**
+ * Has a token cancelled with another one, as if that were its parent too. Returns what unties them: for owners whose tasks are
+ * somebody else's as well, who untie them when the task has ended.
+ */
+export function tie(token: CancellationToken, parent: CancellationToken): () => void {
+  // A relay below the further parent carries its cancellation over.
+  const relay = new Token(parent);
+  if (relay._error !== undefined) cancelToken(token, relay._error);
+  relay._bridge = token;
+  return () => {
+    unlink(relay);
+  };
 }
 
 /** Has something undone when the token is cancelled, or by the function returned. */

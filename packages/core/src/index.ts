@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export { CancellationSource } from "./cancellation-source.ts";
+export { CancellationSource, tie } from "./cancellation-source.ts";
 export { CancellationToken } from "./cancellation-token.ts";
 export { sleep } from "./sleep.ts";
 

@@ -1,5 +1,5 @@
-/** The longest delay that the platform's timers hold; a longer one fires at once there. */
-const LONGEST = 2 ** 31 - 1;
+/** The platform's timers hold 2 ** 31 - 1 ms, and fire at once for more; so a longer wait is several of these. */
+const LONGEST = 1e9;
 
 /**
  * Calls back after `ms` milliseconds, however many; `Infinity` makes no timer at all. Returns what clears it.

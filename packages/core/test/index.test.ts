@@ -28,6 +28,7 @@ describe("@scope/core", () => {
         "setDebug",
         "setTaskErrorHandler",
         "sleep",
+        "tie",
         "wrongType",
       ]
     `);

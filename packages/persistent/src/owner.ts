@@ -1,0 +1,69 @@
+import type { StopOptions, Task, TaskFunction, TaskSpawner } from "@scope/core";
+import type { Roster } from "./roster.ts";
+import type { PersistentSpawnOptions } from "./types.ts";
+
+/** What groups and services have in common. */
+export abstract class Owner implements TaskSpawner, AsyncDisposable {
+  /** @internal */ readonly _roster: Roster;
+  /** @internal Whether `main` is the owner's as well, or its tasks alone. */
+  readonly _whole: boolean;
+
+  /** @internal */
+  constructor(roster: Roster, whole: boolean) {
+    this._roster = roster;
+    this._whole = whole;
+  }
+
+  /** Names it in messages, and its tasks. */
+  get uniqueId(): string {
+    return this._roster.uniqueId;
+  }
+
+  /**
+   * Starts a task: its function is called at once, up to its first `await`. Its name is "<ClassName>:<uniqueId>:<name>". What is
+   * spawned while somebody is in {@link stop} ends cancelled, and its function is never called.
+   *
+   * @throws TypeError if `fn` is not a function.
+   * @throws InvalidStateError if the outer token is cancelled ("is shutting down"), or all has ended for good ("is closed"); `fn`
+   * is then never called.
+   */
+  spawn<T>(fn: TaskFunction<T>, options?: PersistentSpawnOptions): Task<T> {
+    return this._roster.spawn(fn, options);
+  }
+
+  /** Asks all to end, before it returns. Idempotent, never throws, waits for nobody; it stays open. */
+  cancel(reason?: unknown): void {
+    this._roster.cancel(reason, this._whole);
+  }
+
+  /**
+   * Waits until nothing runs, what is spawned meanwhile included. Then it acknowledges everything, and rejects, by rank, with a
+   * fatal error; with one `TaskGroupError` of what had failed or was cancelled; with the outer cancellation, if nothing failed.
+   * Of several who wait at once the first to settle tells, and the others resolve.
+   */
+  join(): Promise<void> {
+    return this._roster.join(this._whole);
+  }
+
+  /**
+   * Cancels and waits. Rejects as {@link join} does, but never with a cancellation.
+   *
+   * @throws TimeoutError (as a rejection) when `timeout` milliseconds have passed; it names what still runs. That has been asked;
+   * what fails is then for the next `join`.
+   */
+  stop(options?: StopOptions): Promise<void> {
+    return this._roster.stop(this._whole, options);
+  }
+
+  /**
+   * The same as `stop()`, for good: from then on `spawn` is refused. It cancels, since a disposer is not told whether its block
+   * ended well.
+   */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this._roster.stop(this._whole, {}, true);
+  }
+
+  toString(): string {
+    return this._roster.describe(this._whole);
+  }
+}
