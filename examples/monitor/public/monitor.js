@@ -31,7 +31,9 @@ class Card {
     this.element.querySelector(selector).textContent = text;
   }
 
+  /** What came in while the server read the history is in both. */
   add(check) {
+    if (check.id <= (this.history.at(-1)?.id ?? 0)) return;
     this.history.push(check);
     if (this.history.length > chartLength) this.history.shift();
     this.day.checks++;
@@ -91,6 +93,14 @@ class Card {
   }
 }
 
+/** As short as what lies between two ticks allows. */
+function timeLabel(tick, index, ticks) {
+  const step = ticks.length > 1 ? ticks[1] - ticks[0] : 1;
+  const time = { hour: "2-digit", minute: "2-digit", ...(step < 60 && { second: "2-digit" }) };
+  const format = step < 86_400 ? time : { day: "2-digit", month: "2-digit" };
+  return new Intl.DateTimeFormat("en-GB", format).format(tick * 1000);
+}
+
 function plotOptions({ chart, state }) {
   const style = getComputedStyle(chart);
   const color = (name) => style.getPropertyValue(name).trim();
@@ -107,7 +117,7 @@ function plotOptions({ chart, state }) {
     cursor: { show: false },
     scales: { y: { range: (_, __, max) => [0, state.unit === "%" ? 100 : Math.max(1, max * 1.1)] } },
     axes: [
-      { ...axis, space: 80 },
+      { ...axis, space: 70, values: (_, ticks) => ticks.map(timeLabel) },
       { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => `${tick} ${state.unit}`) },
     ],
     series: [

@@ -22,7 +22,12 @@ export interface TargetState {
 }
 
 export type BoardEvent =
-  | { readonly type: "check"; readonly state: Readonly<TargetState>; readonly check: Check; readonly turned: boolean }
+  | {
+      readonly type: "check";
+      readonly state: Readonly<TargetState>;
+      readonly check: Check;
+      readonly turned: boolean;
+    }
   | { readonly type: "restart"; readonly state: Readonly<TargetState> }
   | { readonly type: "tasks" };
 

@@ -1,6 +1,6 @@
 /** The history as a table: in a file, by SQLite, or in a PostgreSQL; everything else says it once for both. */
 import Database from "libsql";
-import { type Generated, Kysely, PostgresDialect, type SqliteDatabase, SqliteDialect } from "kysely";
+import { type Generated, Kysely, PostgresDialect, SqliteDialect } from "kysely";
 import pg from "pg";
 
 /** A check, as it was recorded. */
@@ -28,10 +28,7 @@ export function isPostgres(location: string): boolean {
 }
 
 /** Rejects if there is no database to be had. `onIdleError` hears of connections that break while nobody uses them. */
-export async function openDatabase(
-  location: string,
-  onIdleError: (error: Error) => void,
-): Promise<Tabular> {
+export async function openDatabase(location: string, onIdleError: (error: Error) => void): Promise<Tabular> {
   const database = isPostgres(location) ? openPostgres(location, onIdleError) : openSqlite(location);
   try {
     await createTables(database, location);
@@ -45,23 +42,27 @@ export async function openDatabase(
 function openSqlite(file: string): Tabular {
   const database = new Database(file);
   // A commit is in the log, and the log on the disk, before it is answered for; readers wait for no writer.
-  for (const pragma of ["journal_mode = WAL", "synchronous = FULL", "busy_timeout = 5000"]) {
+  for (const pragma of ["journal_mode = WAL", "synchronous = FULL", "busy_timeout = 1000"]) {
     database.pragma(pragma);
   }
-  return new Kysely({ dialect: new SqliteDialect({ database: database as unknown as SqliteDatabase }) });
+  return new Kysely({ dialect: new SqliteDialect({ database }) });
 }
 
+const int8: number = pg.types.builtins.INT8;
+const defaultParser = pg.types.getTypeParser as (type: number, format?: string) => (text: string) => unknown;
+
+/** Ids, times and counts stay far below 2 ** 53. */
+const numbersForBigints: pg.CustomTypesConfig = {
+  getTypeParser: (type: number, format?: string): ((text: string) => unknown) =>
+    type === int8 ? Number : defaultParser(type, format),
+};
+
 function openPostgres(url: string, onIdleError: (error: Error) => void): Tabular {
-  const { INT8 } = pg.types.builtins;
   const pool = new pg.Pool({
     connectionString: url,
     max: 4,
     connectionTimeoutMillis: 5_000,
-    // Ids, times and counts stay far below 2 ** 53.
-    types: {
-      getTypeParser: ((oid: number, format?: "text") =>
-        oid === INT8 ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
-    },
+    types: numbersForBigints,
   });
   pool.on("error", onIdleError);
   return new Kysely({ dialect: new PostgresDialect({ pool }) });
@@ -72,9 +73,7 @@ async function createTables(database: Tabular, location: string): Promise<void> 
     .createTable("monitor_checks")
     .ifNotExists()
     .addColumn("id", isPostgres(location) ? "bigint" : "integer", (id) =>
-      isPostgres(location)
-        ? id.primaryKey().generatedAlwaysAsIdentity()
-        : id.primaryKey().autoIncrement(),
+      isPostgres(location) ? id.primaryKey().generatedAlwaysAsIdentity() : id.primaryKey().autoIncrement(),
     )
     .addColumn("target", "text", (target) => target.notNull())
     .addColumn("at", "bigint", (at) => at.notNull())

@@ -35,16 +35,14 @@ export async function openDemo(token: CancellationToken): Promise<Demo> {
       );
     }),
   ]);
-  const targets = ["healthy", "flaky", "slow"].map(
-    (name, index): Target => ({
-      kind: "http",
-      name,
-      url: `http://127.0.0.1:${(servers[index]?.address() as AddressInfo).port}/`,
-      status: [200],
-      every: 1_000,
-      timeout: 1_500,
-    }),
-  );
+  const targets = ["healthy", "flaky", "slow"].map((name, index): Target => ({
+    kind: "http",
+    name,
+    url: `http://127.0.0.1:${(servers[index]?.address() as AddressInfo).port}/`,
+    status: [200],
+    every: 1_000,
+    timeout: 1_500,
+  }));
   return {
     config: { ...defaults, targets, backoff: { initial: 500, max: 8_000 } },
     database: path.join(directory, "monitor.db"),

@@ -64,7 +64,8 @@ export class HistoryService extends AnnouncedService {
     return checks.reverse();
   }
 
-  async totals(target: string, since: number): Promise<Totals> {
+  /** Of the checks since a time, up to an id. */
+  async totals(target: string, since: number, upTo: number): Promise<Totals> {
     const database = await this.#opening;
     return database
       .selectFrom("monitor_checks")
@@ -76,6 +77,7 @@ export class HistoryService extends AnnouncedService {
       ])
       .where("target", "=", target)
       .where("at", ">=", since)
+      .where("id", "<=", upTo)
       .executeTakeFirstOrThrow();
   }
 

@@ -1,12 +1,7 @@
 /** An uptime monitor. What it consists of is in `monitor.ts`, how probes are restarted in `probe-service.ts`. */
 import { readFile } from "node:fs/promises";
 
-import {
-  type CancellationToken,
-  TimeoutError,
-  isCancellation,
-  setTaskErrorHandler,
-} from "@scope/core";
+import { type CancellationToken, TimeoutError, isCancellation, setTaskErrorHandler } from "@scope/core";
 import type { Logger } from "pino";
 
 import { type Options, help, parseArguments } from "./arguments.ts";
@@ -37,7 +32,10 @@ async function main(argv: readonly string[]): Promise<number> {
       return 2;
     }
     if (!isCancellation(error)) {
-      logger.fatal({ err: error }, error instanceof TimeoutError ? "not everything has stopped" : "cannot go on");
+      logger.fatal(
+        { err: error },
+        error instanceof TimeoutError ? "not everything has stopped" : "cannot go on",
+      );
       return 1;
     }
   }
@@ -64,7 +62,8 @@ async function watch(options: Options, logger: Logger, signals: CancellationToke
     if (!isCancellation(error)) logger.debug({ err: error }, "not everything is ready");
   } finally {
     const { source, reason } = token.error ?? {};
-    if (token.cancelRequested) tell(`stopping: ${source === "timeout" ? "the time is over" : String(reason)}`);
+    if (token.cancelRequested)
+      tell(`stopping: ${source === "timeout" ? "the time is over" : String(reason)}`);
     await services.stop({ reason });
     leave();
   }

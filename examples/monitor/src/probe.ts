@@ -43,28 +43,31 @@ async function lookAtHttp(target: Target & { kind: "http" }, token: Cancellation
   const get = target.url.startsWith("https:") ? httpsGet : httpGet;
   // A connection of its own each time: to connect is part of what is watched.
   const request = get(target.url, { agent: false, headers: { "User-Agent": "scope-monitor" } });
-  const { ms, answer } = await firstAnswer<IncomingMessage>(request, "response", token);
-  const { statusCode: status = 0 } = answer;
+  const { ms, answer } = await firstAnswer(request, "response", token);
+  const { statusCode: status = 0 } = answer as IncomingMessage;
   if (target.status === undefined ? status >= 200 && status < 300 : target.status.includes(status)) return ms;
   const expected = target.status?.join(" or ") ?? "200 to 299";
   throw new ProbeError(`status ${status}, expected ${expected}`, { value: ms });
 }
 
-async function lookAtTcp({ host, port }: Target & { kind: "tcp" }, token: CancellationToken): Promise<number> {
+async function lookAtTcp(
+  { host, port }: Target & { kind: "tcp" },
+  token: CancellationToken,
+): Promise<number> {
   return (await firstAnswer(connect(port, host), "connect", token)).ms;
 }
 
 /** Waits for the event, and in any case until the connection is closed. */
-async function firstAnswer<T>(
+async function firstAnswer(
   connection: ClientRequest | Socket,
   event: string,
   token: CancellationToken,
-): Promise<{ readonly ms: number; readonly answer: T }> {
+): Promise<{ readonly ms: number; readonly answer: unknown }> {
   const begin = performance.now();
-  let outcome: { readonly ms: number; readonly answer: T } | undefined;
+  let outcome: { readonly ms: number; readonly answer: unknown } | undefined;
   let failure: unknown = new Error("the connection was closed");
   const forget = token.onCancel(() => connection.destroy());
-  connection.once(event, (answer: T) => {
+  connection.once(event, (answer: unknown) => {
     outcome = { ms: performance.now() - begin, answer };
     connection.destroy();
   });

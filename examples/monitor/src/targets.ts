@@ -47,7 +47,8 @@ export function addressOf(target: Target): string {
       return `${target.host}:${target.port}`;
     case "disk":
       return `disk ${target.path}`;
-    default:
+    case "cpu":
+    case "memory":
       return target.kind;
   }
 }
@@ -57,7 +58,7 @@ export function unitOf({ kind }: Target): "ms" | "%" {
 }
 
 function got(value: unknown): string {
-  return value === undefined ? "nothing" : (JSON.stringify(value) ?? typeof value);
+  return value === undefined ? "nothing" : JSON.stringify(value);
 }
 
 /** A value made of a text or a number; `read` says `undefined` to what is none. */
@@ -88,7 +89,10 @@ const endpoint = field("HOST:PORT", (value) => {
 const status = field("a status such as 200", (value) =>
   /^[1-5]\d\d$/.test(value) ? Number(value) : undefined,
 );
-const statuses = z.preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(status).min(1));
+const statuses = z
+  .unknown()
+  .transform((value) => (Array.isArray(value) ? (value as unknown[]) : [value]))
+  .pipe(z.array(status).min(1, "expected at least one status"));
 
 const common = { name: text.optional(), every: time.optional(), timeout: time.optional() };
 
@@ -119,7 +123,9 @@ type Draft = z.output<(typeof kinds)[keyof typeof kinds]>;
 
 const target = z.unknown().transform((value, context) => {
   const keys = typeof value === "object" && value !== null ? Object.keys(value) : [];
-  const [kind, ...others] = (Object.keys(kinds) as (keyof typeof kinds)[]).filter((key) => keys.includes(key));
+  const [kind, ...others] = (Object.keys(kinds) as (keyof typeof kinds)[]).filter((key) =>
+    keys.includes(key),
+  );
   if (kind === undefined || others.length > 0) {
     const names = Object.keys(kinds).join(", ");
     const found = kind === undefined ? "none" : [kind, ...others].join(" and ");
@@ -138,21 +144,27 @@ const mapping = {
     code === "invalid_type" ? `expected keys and values, got ${got(input)}` : undefined,
 };
 
-const config = z.strictObject({
-  every: time.default(30_000),
-  timeout: time.default(10_000),
-  backoff: z
-    .strictObject({
-      initial: time.default(defaults.backoff.initial),
-      max: time.default(defaults.backoff.max),
-    }, mapping)
-    .default(defaults.backoff),
-  keep: time.default(defaults.keep),
-  targets: z
-    .array(target, "expected a list of what to watch")
-    .min(1, "expected at least one thing to watch")
-    .superRefine(refuseTwins),
-}, mapping);
+const config = z.strictObject(
+  {
+    every: time.default(30_000),
+    timeout: time.default(10_000),
+    backoff: z
+      .strictObject(
+        {
+          initial: time.default(defaults.backoff.initial),
+          max: time.default(defaults.backoff.max),
+        },
+        mapping,
+      )
+      .default(defaults.backoff),
+    keep: time.default(defaults.keep),
+    targets: z
+      .array(target, "expected a list of what to watch")
+      .min(1, "expected at least one thing to watch")
+      .superRefine(refuseTwins),
+  },
+  mapping,
+);
 
 /** Throws `UsageError`, with a message that begins with the line for each thing that is wrong. */
 export function parseTargets(source: string, file: string): Config {
@@ -169,12 +181,17 @@ export function parseTargets(source: string, file: string): Config {
       const offset = offsetOf(document.contents, path, key);
       const message = key === undefined ? issue.message : `unknown key ${JSON.stringify(key)}`;
       const where = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${part}`)).join("");
-      problems.push({ line: lineOf(offset), message: `${where.replace(/^\./, "")}: ${message}`.replace(/^: /, "") });
+      problems.push({
+        line: lineOf(offset),
+        message: `${where.replace(/^\./, "")}: ${message}`.replace(/^: /, ""),
+      });
     }
   }
   if (result?.data === undefined) {
     problems.sort((a, b) => a.line - b.line);
-    throw new UsageError(problems.map(({ line, message }) => `${file}:${line}: ${message.split("\n", 1)[0]}`));
+    throw new UsageError(
+      problems.map(({ line, message }) => `${file}:${line}: ${message.split("\n", 1)[0]}`),
+    );
   }
   const { targets, every, timeout, ...rest } = result.data;
   return {

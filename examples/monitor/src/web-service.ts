@@ -44,7 +44,7 @@ export interface Snapshot {
 
 /** Checks that a chart shows. */
 const chartLength = 120;
-const day = 86_400_000;
+const oneDay = 86_400_000;
 
 const publicFiles = path.join(import.meta.dirname, "../public");
 const chartFiles = path.dirname(createRequire(import.meta.url).resolve("uplot"));
@@ -106,7 +106,11 @@ export class WebService extends AnnouncedService {
     const app = new Hono();
     app.use(
       secureHeaders({
-        contentSecurityPolicy: { defaultSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["data:"] },
+        contentSecurityPolicy: {
+          defaultSrc: ["'self'"],
+          styleSrc: ["'self'", "'unsafe-inline'"],
+          imgSrc: ["data:"],
+        },
       }),
     );
     app.get("/events", (context) => streamSSE(context, (stream) => this.#serve(stream)));
@@ -116,12 +120,16 @@ export class WebService extends AnnouncedService {
       if (!board.states.some(({ name }) => name === target)) {
         return context.json({ error: "target: the name of a target is wanted" }, 404);
       }
-      const numbers = [limit, before ?? "1"].map((text) => (/^[1-9]\d{0,14}$/.test(text) ? Number(text) : NaN));
+      const numbers = [limit, before ?? "1"].map((text) =>
+        /^[1-9]\d{0,14}$/.test(text) ? Number(text) : NaN,
+      );
       if (numbers.some(Number.isNaN)) {
         return context.json({ error: "limit, before: whole numbers from 1 on are wanted" }, 400);
       }
       const [most = 0, id] = numbers;
-      return context.json(await history.latest(target, Math.min(most, 10_000), before === undefined ? undefined : id));
+      return context.json(
+        await history.latest(target, Math.min(most, 10_000), before === undefined ? undefined : id),
+      );
     });
     app.get("/healthz", (context) => {
       const services = this.#services.map(({ uniqueId, isRunning }) => [uniqueId, isRunning] as const);
@@ -160,14 +168,11 @@ export class WebService extends AnnouncedService {
       feed.push(event);
     });
     try {
-      const snapshot = await token.race(this.#snapshot());
-      const known = new Map(snapshot.targets.map(({ name, history }) => [name, history.at(-1)?.id ?? 0]));
-      await send(stream, token, "state", snapshot);
+      await send(stream, token, "state", await token.race(this.#snapshot()));
       for (;;) {
         const event = await feed.next(token);
         if (event === undefined) return;
-        // What came in while the history was read is in both.
-        if (event.type === "check" && event.check.id <= (known.get(event.check.target) ?? 0)) continue;
+        // What came in while the history was read is in both: the page looks at the ids.
         if (event.type !== "tasks") await send(stream, token, event.type, event);
         if (event.type !== "check") await send(stream, token, "tasks", this.#tasks());
       }
@@ -178,16 +183,19 @@ export class WebService extends AnnouncedService {
 
   async #snapshot(): Promise<Snapshot> {
     const { board, history } = this.#options;
-    const since = Date.now() - day;
-    const past = await Promise.all(
-      board.states.map(async ({ name }) => ({
-        day: await history.totals(name, since),
-        history: await history.latest(name, chartLength),
-      })),
+    const since = Date.now() - oneDay;
+    const targets = await Promise.all(
+      board.states.map(async (state) => {
+        const checks = await history.latest(state.name, chartLength);
+        const day = await history.totals(state.name, since, checks.at(-1)?.id ?? 0);
+        return { state, day, history: checks };
+      }),
     );
-    // The states as they are now, not as they were before the history was read.
-    const targets = board.states.map((state, index) => ({ ...state, ...past[index]! }));
-    return { targets, tasks: this.#tasks() };
+    return {
+      // Copied last: the board has gone on meanwhile.
+      targets: targets.map(({ state, ...past }) => ({ ...state, ...past })),
+      tasks: this.#tasks(),
+    };
   }
 
   #tasks(): TaskInfo[] {
@@ -197,6 +205,11 @@ export class WebService extends AnnouncedService {
   }
 }
 
-function send(stream: SSEStreamingApi, token: CancellationToken, event: string, data: unknown): Promise<void> {
+function send(
+  stream: SSEStreamingApi,
+  token: CancellationToken,
+  event: string,
+  data: unknown,
+): Promise<void> {
   return token.race(stream.writeSSE({ event, data: JSON.stringify(data), retry: 1_000 }));
 }
