@@ -71,7 +71,11 @@ export function parseArguments(
   if (values.help === true) return "help";
   const [targets, ...others] = positionals;
   if (others.length > 0) throw new UsageError(`too many arguments: ${JSON.stringify(others[0])}`);
-  for (const [option, text] of Object.entries({ "--host": values.host, "--data": values.data, targets })) {
+  for (const [option, text] of Object.entries({
+    "--host": values.host,
+    "--data": values.data,
+    TARGETS: targets,
+  })) {
     if (text === "") throw new UsageError(`${option} needs a name`);
   }
   const isDemo = targets === undefined;

@@ -1,5 +1,5 @@
 /** What is watched, and how: the file TARGETS, checked line by line. */
-import { LineCounter, type Node, isMap, isNode, parseDocument } from "yaml";
+import { LineCounter, type Node, isMap, isNode, parseDocument, visit } from "yaml";
 import { type ZodType, z } from "zod";
 
 import { UsageError } from "./errors.ts";
@@ -172,6 +172,12 @@ export function parseTargets(source: string, file: string): Config {
   const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
   const lineOf = (offset: number): number => lines.linePos(offset).line;
   const problems = document.errors.map(({ message, pos }) => ({ line: lineOf(pos[0]), message }));
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document) !== undefined) return;
+      problems.push({ line: lineOf(alias.range?.[0] ?? 0), message: `nothing is named &${alias.source}` });
+    },
+  });
   // Half a document is wrong in ways that nobody meant.
   const result = problems.length > 0 ? undefined : config.safeParse(document.toJS());
   for (const issue of result?.error?.issues ?? []) {
