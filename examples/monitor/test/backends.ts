@@ -22,6 +22,12 @@ interface Server {
   stop(): Promise<void>;
 }
 
+/** As whom a process runs; empty: as whom this one does. */
+interface Ids {
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
 const debian = "/usr/lib/postgresql";
 const binaries = [
   ...(existsSync(debian) ? readdirSync(debian).map((version) => path.join(debian, version, "bin")) : []),
@@ -29,7 +35,7 @@ const binaries = [
 ].find((directory) => ["initdb", "postgres"].every((name) => existsSync(path.join(directory, name))));
 
 /** PostgreSQL refuses to run as root. */
-const user = process.getuid?.() === 0 ? idsOf("postgres") : {};
+const user: Ids | undefined = process.getuid?.() === 0 ? idsOf("postgres") : {};
 
 const given = process.env["TEST_DATABASE_URL"];
 const hasPostgres = given !== undefined || (binaries !== undefined && user !== undefined);
@@ -65,7 +71,7 @@ async function createInPostgres(): Promise<string> {
 /** A PostgreSQL of its own, in a temporary directory, which is reached by a socket there. */
 async function startPostgres(): Promise<Server> {
   const directory = mkdtempSync(path.join(tmpdir(), "monitor-pg-"));
-  if (user?.uid !== undefined) chownSync(directory, user.uid, user.gid);
+  if (user?.uid !== undefined && user.gid !== undefined) chownSync(directory, user.uid, user.gid);
   const data = path.join(directory, "data");
   const run = { ...user, cwd: directory, stdio: "ignore" as const };
   const initialise = [
@@ -108,7 +114,7 @@ async function startPostgres(): Promise<Server> {
   };
 }
 
-function idsOf(name: string): { readonly uid: number; readonly gid: number } | undefined {
+function idsOf(name: string): Ids | undefined {
   const [uid, gid] = ["-u", "-g"].map((option) => {
     const { status, stdout } = spawnSync("id", [option, name], { encoding: "utf8" });
     return status === 0 ? Number(stdout) : undefined;

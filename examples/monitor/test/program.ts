@@ -50,10 +50,9 @@ export class Run {
 
   constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
     const words = ["--conditions=@scope/source", "--import", tsx, main, ...args];
-    const { DATABASE_URL: _, ...inherited } = process.env;
     this.process = spawn(process.execPath, words, {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...inherited, NODE_OPTIONS: "", ...env },
+      env: { ...process.env, NODE_OPTIONS: "", DATABASE_URL: "", ...env },
     });
     this.process.stdout!.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
     this.process.stderr!.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
