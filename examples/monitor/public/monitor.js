@@ -117,7 +117,7 @@ function plotOptions({ chart, state }) {
     cursor: { show: false },
     scales: { y: { range: (_, __, max) => [0, state.unit === "%" ? 100 : Math.max(1, max * 1.1)] } },
     axes: [
-      { ...axis, space: 70, values: (_, ticks) => ticks.map(timeLabel) },
+      { ...axis, space: 70, size: 28, values: (_, ticks) => ticks.map(timeLabel) },
       { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => `${tick} ${state.unit}`) },
     ],
     series: [

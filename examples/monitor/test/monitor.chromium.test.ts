@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync } from "node:fs";
+import type { RequestListener } from "node:http";
 import path from "node:path";
 
 import { AxeBuilder } from "@axe-core/playwright";
@@ -107,29 +108,40 @@ describe("the page", () => {
   });
 
   it("fits a phone, in the light and in the dark, and whoever cannot see it", async () => {
-    const long = `https://example.org/${"a-very-long-path/".repeat(8)}`;
+    const answerAfter =
+      (ms: number, status: number): RequestListener =>
+      (_, response) =>
+        setTimeout(() => response.writeHead(status).end(), ms);
+    const [home, album, database] = await Promise.all([
+      openSite(answerAfter(40, 200)),
+      openSite(answerAfter(150, 503)),
+      openSite(),
+    ]);
+    const names = ["home page", "photo album", "database", "disk"] as const;
     const targets: Target[] = [
-      httpTarget("home page", (await openSite()).url, { every: 1_000 }),
-      httpTarget("photo album", (await openSite((_, response) => response.writeHead(503).end())).url),
-      { kind: "disk", name: "disk", path: "/", max: 100, every: 1_000, timeout: 5_000 },
-      httpTarget("a name that is much too long to stand in a single line of a telephone", long, {
-        every: 1e9,
-      }),
+      httpTarget(names[0], home.url, { every: 1_000 }),
+      httpTarget(names[1], album.url),
+      { kind: "tcp", name: names[2], host: "127.0.0.1", port: database.port, every: 1_000, timeout: 5_000 },
+      { kind: "disk", name: names[3], path: "/", max: 100, every: 1_000, timeout: 5_000 },
+      httpTarget(
+        "a name that is much too long to stand in a single line of a telephone",
+        `${home.url}${"a-very-long-path/".repeat(8)}`,
+        { every: 1_000 },
+      ),
     ];
     const { web, history } = await openStage(configOf(targets, { backoff: { initial: 4_000, max: 60_000 } }));
+    // An hour of the past.
     for (let minute = 60; minute > 0; minute--) {
-      for (const [name, value, phase] of [
-        ["home page", 40, 0],
-        ["photo album", 180, 1],
-        ["disk", 43, 2],
-      ] as const) {
-        const failure = name === "photo album" && minute % 29 < 3 ? "status 503, expected 200" : null;
+      const wave = 1 + 0.2 * Math.sin(minute / 5) + 0.1 * Math.sin(minute * 7);
+      const values = { "home page": 40, "photo album": 150, database: 1, disk: 43 };
+      for (const name of names) {
+        const failed = name === "photo album" && minute % 29 < 3;
         await history.record({
           target: name,
           at: Date.now() - minute * 60_000,
-          value: value * (1 + 0.3 * Math.sin(minute / 5 + phase) + 0.1 * Math.sin(minute * 7)),
-          failure,
-          attempt: 0,
+          value: name === "disk" ? 44 - minute / 40 : values[name] * wave,
+          failure: failed ? "status 503, expected 200" : null,
+          attempt: failed ? 3 - (minute % 29) : 0,
         });
       }
     }
@@ -237,7 +249,7 @@ async function openPage(): Promise<{ readonly page: Page; readonly problems: str
     ],
   });
   onTestFinished(() => browser.close());
-  const context = await browser.newContext({ viewport: { width: 960, height: 640 } });
+  const context = await browser.newContext({ viewport: { width: 960, height: 700 } });
   const page = await context.newPage();
   const problems: string[] = [];
   page.on("pageerror", (error) => problems.push(error.message));

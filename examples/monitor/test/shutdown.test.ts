@@ -1,6 +1,20 @@
-import { describe, expect, it } from "vitest";
+import { TimeoutError } from "@scope/core";
+import { Deferred, rejection } from "@scope/test-utils";
+import { describe, expect, it, onTestFinished } from "vitest";
 
-import { Events, Run, closedPort, makeDirectory, makeTargets, openSilence, openSite } from "./program.ts";
+import {
+  Events,
+  Run,
+  closedPort,
+  configOf,
+  eventually,
+  httpTarget,
+  makeDirectory,
+  makeTargets,
+  openSilence,
+  openSite,
+  openStage,
+} from "./program.ts";
 
 const connecting = (port: number) => ({ DATABASE_URL: `postgres://monitor:x@127.0.0.1:${port}/monitor` });
 
@@ -60,6 +74,39 @@ describe("a signal", () => {
 
     expect(await run.ended()).toBe(130);
     expect(run.stdout).not.toContain("stopped");
+  });
+});
+
+describe("a service that does not stop", () => {
+  it("within its budget is named and left behind, and those before it are stopped all the same", async () => {
+    const { url } = await openSite();
+    const { services, history, told, events } = await openStage(configOf([httpTarget("a", url)]), {
+      stopTimeout: 30,
+    });
+    await eventually(() => expect(events.length).toBeGreaterThan(0));
+    const begun = new Deferred();
+    const gate = new Deferred();
+    const record = history.record.bind(history);
+    history.record = async (check) => {
+      begun.resolve();
+      await gate.promise;
+      return record(check);
+    };
+    onTestFinished(() => {
+      gate.reject(new Error("the test is over"));
+    });
+    await begun.promise;
+
+    const error = await rejection(services.stop());
+
+    expect(error).toBeInstanceOf(TimeoutError);
+    expect((error as Error).message).toBe(
+      'Services of ServiceGroup:monitor did not stop within 30 ms: "probes"',
+    );
+    expect(told).toEqual([
+      "stopped web: 0 pages open",
+      expect.stringMatching(/^stopped history: \d+ checks? recorded$/),
+    ]);
   });
 });
 
