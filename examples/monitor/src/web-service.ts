@@ -6,7 +6,7 @@ import path from "node:path";
 
 import { createAdaptorServer } from "@hono/node-server";
 import { serveStatic } from "@hono/node-server/serve-static";
-import { type CancellationToken, InvalidStateError, type TaskStatus } from "@scope/core";
+import { type CancellationToken, InvalidStateError, type TaskStatus, reportTaskError } from "@scope/core";
 import type { Service, ServiceBase } from "@scope/persistent";
 import { Hono } from "hono";
 import { secureHeaders } from "hono/secure-headers";
@@ -83,7 +83,7 @@ export class WebService extends AnnouncedService {
       await broken;
     } finally {
       const closed = new Promise((resolve) => server.close(resolve));
-      if ("closeAllConnections" in server) server.closeAllConnections();
+      server.closeAllConnections();
       await closed;
     }
   }
@@ -135,6 +135,10 @@ export class WebService extends AnnouncedService {
       const services = this.#services.map(({ uniqueId, isRunning }) => [uniqueId, isRunning] as const);
       const ok = services.every(([, isRunning]) => isRunning);
       return context.json({ ok, services: Object.fromEntries(services) }, ok ? 200 : 503);
+    });
+    app.onError((error, context) => {
+      reportTaskError({ message: `Error in a request for ${context.req.path}`, error });
+      return context.json({ error: "something went wrong here" }, 500);
     });
     app.use(
       "/vendor/*",

@@ -155,13 +155,35 @@ describe(WebService, () => {
     expect(await response.json()).toMatchObject({ error: expect.any(String) as unknown });
   });
 
-  it("tells a load balancer which services run", async () => {
-    const { web, history } = await openStage(configOf([httpTarget("a", "http://127.0.0.1:1/")]));
+  it("tells who asks, the log, and nobody else, when the history cannot be read", async () => {
+    const { web, history, reports } = await openStage(configOf([httpTarget("a", "http://127.0.0.1:1/")]));
+    history.latest = async () => {
+      throw new Error("the disk is gone");
+    };
+
+    const response = await fetch(`${web.url}/api/state`);
+    const events = await Events.open(web.url);
+    await expect(events.next("state")).rejects.toThrow("the connection ended");
+
+    expect([response.status, await response.json()]).toEqual([500, { error: "something went wrong here" }]);
+    const told = reports.filter(({ error }) => (error as Error).message === "the disk is gone");
+    expect(told.map(({ message }) => message)).toEqual([
+      "Error in a request for /api/state",
+      'Error in task "WebService:web:page 1"',
+    ]);
+    expect(web.isRunning).toBe(true);
+    await eventually(() => expect(web.taskGroup.tasks.size).toBe(0));
+  });
+
+  it("tells a load balancer which services run; one that has ended out of turn is started again", async () => {
+    const { url } = await openSite();
+    const { web, history, events } = await openStage(configOf([httpTarget("a", url)]));
     const health = async () => {
       const response = await fetch(`${web.url}/healthz`);
       return [response.status, await response.json()] as const;
     };
-    expect(await health()).toEqual([200, { ok: true, services: { history: true, probes: true, web: true } }]);
+    const well = [200, { ok: true, services: { history: true, probes: true, web: true } }];
+    expect(await health()).toEqual(well);
 
     history.cancel();
 
@@ -171,6 +193,9 @@ describe(WebService, () => {
         { ok: false, services: { history: false, probes: true, web: true } },
       ]),
     );
+    await eventually(async () => expect(await health()).toEqual(well));
+    const before = events.length;
+    await eventually(() => expect(events.slice(before).some(({ type }) => type === "check")).toBe(true));
   });
 
   it("that cannot listen keeps the monitor from starting, and what had started is stopped", async () => {
