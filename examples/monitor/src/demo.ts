@@ -1,4 +1,4 @@
-/** Three servers to watch, on the loopback interface, and a file for what is seen. */
+/** Three servers to watch, on the loopback interface, and a file for what is seen, unless there is a database. */
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { type RequestListener, createServer } from "node:http";
@@ -16,8 +16,8 @@ export interface Demo extends AsyncDisposable {
 }
 
 /** They serve until disposal, which deletes the file as well. Cancelled, the slow one answers no more. */
-export async function openDemo(token: CancellationToken): Promise<Demo> {
-  const directory = await mkdtemp(path.join(tmpdir(), "monitor-"));
+export async function openDemo(database: string | undefined, token: CancellationToken): Promise<Demo> {
+  const directory = database === undefined ? await mkdtemp(path.join(tmpdir(), "monitor-")) : undefined;
   let [flaky, slow] = [0, 0];
   const servers = await Promise.all([
     listen((_, response) => response.end("well\n")),
@@ -45,13 +45,13 @@ export async function openDemo(token: CancellationToken): Promise<Demo> {
   }));
   return {
     config: { ...defaults, targets, backoff: { initial: 500, max: 8_000 } },
-    database: path.join(directory, "monitor.db"),
+    database: database ?? path.join(String(directory), "monitor.db"),
     async [Symbol.asyncDispose]() {
       for (const server of servers) {
         server.close();
         server.closeAllConnections();
       }
-      await rm(directory, { recursive: true });
+      if (directory !== undefined) await rm(directory, { recursive: true });
     },
   };
 }

@@ -46,9 +46,9 @@ async function main(argv: readonly string[]): Promise<number> {
 async function watch(options: Options, logger: Logger, signals: CancellationToken): Promise<void> {
   using course = signals.child({ timeout: options.duration });
   const { token } = course;
-  await using demo = options.targets === undefined ? await openDemo(token) : undefined;
+  await using demo = options.targets === undefined ? await openDemo(options.database, token) : undefined;
   const config = demo?.config ?? (await readTargets(String(options.targets)));
-  const database = options.database ?? demo?.database ?? "monitor.db";
+  const database = demo?.database ?? options.database ?? "monitor.db";
   const { services, web, board } = makeMonitor({ ...options, config, database, logger, tell });
   const leave = report(board, options.verbose, tell);
   services.start();
