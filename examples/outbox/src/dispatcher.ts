@@ -18,7 +18,7 @@ export async function dispatch(relay: Relay, token: CancellationToken): Promise<
   using patience = new CancellationSource();
   await TaskGroup.run(
     async (group) => {
-      patience.token.onCancel((error) => group.cancel(error));
+      patience.token.onCancel(() => group.cancel("no time is left"));
       using asked = new CancellationSource({ parent: [token, group.token] });
       while (!asked.token.cancelRequested) {
         for (const row of claimed.splice(0)) {
@@ -54,9 +54,12 @@ async function send(relay: Relay, row: Row, token: CancellationToken): Promise<s
   try {
     return await post(relay.webhook, row, attempt.token);
   } catch (error) {
-    if (attempt.token.error?.source === "timeout") return `no answer within ${settings.timeout} ms`;
-    if (!attempt.token.cancelRequested) throw error;
-    logger.warn(about(row), `cut short, will be sent again: ${String(attempt.token.error?.message)}`);
+    const { error: request } = attempt.token;
+    if (request === undefined) throw error;
+    // A deadline of its own is the webhook's failure; everything else is ours.
+    if (request.source === "timeout" && !token.cancelRequested)
+      return `no answer within ${settings.timeout} ms`;
+    logger.warn(about(row), `cut short, will be sent again: ${request.message}`);
     return "cut short";
   } finally {
     sending.delete(row.id);

@@ -22,6 +22,8 @@ export class LoopbackWebhook implements AsyncDisposable {
   readonly #manner: Manner;
   /** What was accepted, in order of arrival. */
   readonly accepted: Receipt[] = [];
+  /** How many requests have come and are not answered. */
+  unanswered = 0;
 
   private constructor(manner: Manner) {
     this.#manner = manner;
@@ -70,9 +72,11 @@ export class LoopbackWebhook implements AsyncDisposable {
         skipped: header("outbox-skipped").split(" ").filter(Boolean),
         body: JSON.parse(await text(request)) as unknown,
       };
+      this.unanswered += 1;
       const answer = await this.#manner(receipt);
       if (answer === "hang") return;
       if (answer < 300) this.accepted.push(receipt);
+      this.unanswered -= 1;
       response.writeHead(answer).end();
     } catch {
       // The sender has gone.
