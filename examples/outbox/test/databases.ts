@@ -4,6 +4,7 @@ import { once } from "node:events";
 import {
   accessSync,
   chownSync,
+  cpSync,
   constants,
   existsSync,
   mkdtempSync,
@@ -19,6 +20,7 @@ import { afterAll, beforeAll, onTestFinished } from "vitest";
 import { type Logger, pino } from "pino";
 
 import { type Database, openDatabase } from "../src/database.ts";
+import { newDirectory } from "./program.ts";
 
 export const silent: Logger = pino({ level: "silent" });
 
@@ -159,6 +161,23 @@ export function useServer(): Server {
     stop: async () => {
       await cluster?.stop();
     },
+  };
+}
+
+/** Makes directories with an empty embedded database: copies of one, since it takes long to make. */
+export function useDirectories(): () => Promise<string> {
+  let original = "";
+  beforeAll(async () => {
+    original = mkdtempSync(path.join(tmpdir(), "outbox-template-"));
+    await using _ = await openDatabase({ directory: path.join(original, "data") }, silent);
+  });
+  afterAll(() => {
+    rmSync(original, { recursive: true, force: true });
+  });
+  return async () => {
+    const directory = await newDirectory();
+    cpSync(path.join(original, "data"), directory, { recursive: true });
+    return directory;
   };
 }
 

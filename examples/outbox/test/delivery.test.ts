@@ -282,7 +282,7 @@ describe.each(useDatabases())("a relay, %s", (_, open) => {
       await gate.promise;
       return 200;
     });
-    const { write, deliver, log } = await setStage(database, webhook.url, { lease: 1_500 });
+    const { write, deliver, log } = await setStage(database, webhook.url, { lease: 900 });
     await write("a", 1);
     const delivered = deliver();
     await begun.promise;
@@ -336,7 +336,7 @@ describe("the order per key", () => {
         async (rowsOfKeys, outcomes, concurrency) => {
           await database.execute("DROP TABLE IF EXISTS outbox");
           await using webhook = await LoopbackWebhook.listen(() => outcomes.next().value);
-          const { write, deliver } = await setStage(database, webhook.url, { concurrency, timeout: 200 });
+          const { write, deliver } = await setStage(database, webhook.url, { concurrency, timeout: 60 });
           for (const [key, rows] of rowsOfKeys.entries()) await write(`key ${key}`, rows);
 
           await deliver();

@@ -121,8 +121,8 @@ export function parseLog(text: string): LogLine[] {
     .map((line) => JSON.parse(line) as LogLine);
 }
 
-/** A directory that does not exist, in one that disappears with the test. */
-export async function freshDirectory(): Promise<string> {
+/** Names a directory that does not exist, in one that disappears with the test. */
+export async function newDirectory(): Promise<string> {
   const parent = await mkdtemp(path.join(tmpdir(), "outbox-test-"));
   onTestFinished(() => rm(parent, { recursive: true, force: true }));
   return path.join(parent, "data");
