@@ -13,6 +13,7 @@ import {
   moveOnAfter,
   sleep,
 } from "@scope/core";
+import { ExitError, backgroundTasks, runMain, spawn, spawnGuarded } from "@scope/guarded";
 import { TaskGroup } from "@scope/taskgroup";
 
 // spawn, and the value of a task
@@ -101,5 +102,18 @@ const seen = await TaskGroup.run(
   { concurrency: 1 },
 );
 assert.deepEqual(seen, ["a", "b", "c"]);
+
+// a guarded failure ends main in the orderly way
+const ended = [];
+await runMain(
+  async (token) => {
+    spawn((own) => sleep(60_000, own).finally(() => ended.push("cleaned up")));
+    spawnGuarded(() => Promise.reject(new ExitError(78)));
+    await sleep(60_000, token);
+  },
+  { exit: (code) => ended.push(code) },
+);
+assert.deepEqual(ended, ["cleaned up", 78]);
+assert.equal(backgroundTasks().size, 0);
 
 console.log("ok");

@@ -27,6 +27,21 @@ import {
   type TaskStatus,
   type TokenLike,
 } from "@scope/core";
+import {
+  ExitError,
+  SafeExitError,
+  backgroundTasks,
+  exitOnError,
+  runMain,
+  spawn,
+  spawnGuarded,
+  stopBackgroundTasks,
+  type BackgroundOptions,
+  type EndingOptions,
+  type GuardOptions,
+  type Logger,
+  type MainOptions,
+} from "@scope/guarded";
 import { TaskGroup } from "@scope/taskgroup";
 
 export async function cancellation(outer: TokenLike): Promise<unknown[]> {
@@ -141,4 +156,23 @@ export async function disposal(): Promise<TaskGroup> {
   await group.stop();
   group.cancel();
   return group;
+}
+
+export async function background(token: TokenLike): Promise<unknown[]> {
+  const logger: Logger = { error: () => undefined };
+  const ending: EndingOptions = { logger, exit: (code: number) => void code };
+  const options: BackgroundOptions = { name: "named", token };
+  const guard: GuardOptions = { ...options, ...ending, exitCode: 70 };
+  const main: MainOptions = { ...ending, signals: ["SIGTERM"], graceMs: 1000, uncaught: false };
+  const task: Task<number> = spawn(() => 1, options);
+  const guarded: Task<string> = spawnGuarded(async () => "value", guard);
+  task.onDone(exitOnError);
+  guarded.onDone((done) => {
+    exitOnError(done, guard);
+  });
+  const live: ReadonlySet<Task<unknown>> = backgroundTasks();
+  await stopBackgroundTasks({ reason: "reason", timeout: 1 });
+  await runMain((root: CancellationToken) => sleep(1, root), main);
+  const code: number = new ExitError(1, "message").exitCode;
+  return [live, code, new SafeExitError("message")];
 }

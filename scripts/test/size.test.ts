@@ -40,6 +40,12 @@ const budgets = [
     external: ["@scope/core"],
     limit: 1500,
   },
+  {
+    what: "@scope/guarded without core",
+    code: 'export * from "@scope/guarded"',
+    external: ["@scope/core"],
+    limit: 2500,
+  },
 ];
 
 describe("size", () => {
@@ -69,5 +75,28 @@ describe("size", () => {
     const text = new TextDecoder().decode(contents);
     for (const part of row.with) for (const trace of traces[part]) expect(text).toContain(trace);
     for (const part of row.without) for (const trace of traces[part]) expect(text).not.toContain(trace);
+  });
+
+  /** The same of @scope/guarded. */
+  const guardedTraces = {
+    spawn: ["@scope/guarded"],
+    spawnGuarded: ["Exception in "],
+    runMain: ["uncaughtException", "SIGTERM", "Forced exit"],
+    "the process": ["process", "stdout", "node:", "getBuiltinModule"],
+  };
+
+  test.each([
+    { name: "spawn", without: ["spawnGuarded", "runMain", "the process"], with: ["spawn"] },
+    { name: "spawnGuarded", without: ["runMain"], with: ["spawn", "spawnGuarded", "the process"] },
+    { name: "runMain", without: [], with: ["spawn", "spawnGuarded", "runMain"] },
+  ] as const)("importing only $name of @scope/guarded pulls in none of $without", async (row) => {
+    const contents = await bundle(`export { ${row.name} } from "@scope/guarded"`, ["@scope/core"]);
+    const text = new TextDecoder().decode(contents);
+    const found = Object.entries(guardedTraces).flatMap(([part, traces]) =>
+      traces.some((trace) => text.includes(trace)) ? [part] : [],
+    );
+    expect(found).toEqual(expect.arrayContaining([...row.with]));
+    expect(found.filter((part) => (row.without as readonly string[]).includes(part))).toEqual([]);
+    expect(text).not.toContain("node:");
   });
 });

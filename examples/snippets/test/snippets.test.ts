@@ -162,6 +162,11 @@ describe("the public types", { timeout: 60_000 }, () => {
     declare function show(...args: unknown[]): void;
     declare const primary: string, replica: string;
     declare function ask(host: string, token: CancellationToken): Promise<string>;
+    declare const button: { addEventListener(event: string, listener: () => void): void };
+    declare const config: object | undefined, group: TaskGroup;
+    declare function save(id: number, token: CancellationToken): Promise<void>;
+    declare function relayMessages(token: CancellationToken): Promise<void>;
+    declare function listen(port: number): Promise<{ close(): void }>;
   `;
   const examples = packages.flatMap(({ folder }) => examplesOf(folder));
   let program: ts.Program;
@@ -216,6 +221,7 @@ describe("where Symbol.dispose and Symbol.asyncDispose are unknown", () => {
       stdin: {
         contents: `
           import { CancellationSource, sleep } from "@scope/core";
+          import { runMain, spawn, stopBackgroundTasks } from "@scope/guarded";
           import { Supervisor, asCompleted, gather, race } from "@scope/supervisor";
           import { TaskGroup } from "@scope/taskgroup";
           const source = new CancellationSource();
@@ -231,6 +237,10 @@ describe("where Symbol.dispose and Symbol.asyncDispose are unknown", () => {
             supervisor.cancel();
             return [value, settled.value, step.value.result()];
           });
+          export let code;
+          await runMain(() => void spawn((token) => sleep(60_000, token)), { exit: (n) => (code = n) });
+          spawn((token) => sleep(60_000, token));
+          await stopBackgroundTasks({ timeout: 60_000 });
         `,
         resolveDir: import.meta.dirname,
       },
@@ -246,8 +256,10 @@ describe("where Symbol.dispose and Symbol.asyncDispose are unknown", () => {
     const module = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as {
       sum: number;
       others: number[];
+      code: number;
     };
     expect(module.sum).toBe(3);
     expect(module.others).toEqual([1, 2, 3]);
+    expect(module.code).toBe(0);
   });
 });

@@ -2,34 +2,34 @@
  * Background tasks: owned by the process, and by whoever runs its main.
  *
  * ```text
- *   spawn ──▶ the token, its own or the root's, is cancelled,  ──yes──▶ a task that ends `cancelled`: fn is never called
- *             or somebody stops the background tasks?
+ *   spawn ──▶ its token or the root's is cancelled, or  ──yes──▶ a task that ends `cancelled`: fn is never called
+ *             somebody stops the background tasks?
  *                        │ no
  *                        ▼
  *             the scope that this token has now, or a new one ──▶ the task: fn is called
  *
- *   a scope     begins with the first task of a token, is kept in `scopes`, and closes when its last task has ended; the one
- *               of tasks without a token stays open until somebody stops the background tasks
+ *   a scope     begins with the first task of a token, is kept in `scopes`, and closes when its last task has ended;
+ *               that of tasks without a token stays open until somebody stops the background tasks
  * ```
  *
  * Invariants
- * - G1. Every live task is in a scope, and every scope that has one is in `scopes`, from before its function is called: so
- *   the task is reachable until it is done (L1), listed, and asked by whoever stops all of them.
- * - G2. A scope has one outer token, and its tasks' tokens descend from it (L8). When it has closed, nothing of it is left on
- *   that token (L7).
- * - G3. While `stops` is not empty, no function is called: what is spawned meanwhile ends `cancelled`. So stopping ends, however
- *   much the tasks spawn on their way out.
- * - G4. A failure has one reporter (L2): the guard of the task; else, if it is a fatal one, the main; else the process-wide
- *   handler.
- * - G5. The registry is one per process, shared by every copy of this package, because `runMain` and `stopBackgroundTasks` speak for
- *   the process. Other copies see scopes through their public methods alone.
+ * - G1. Every live task is in a scope, and every scope that has one is in `scopes`, from before its function is called:
+ *   so the task is reachable until it is done (L1), listed, and asked by whoever stops all of them.
+ * - G2. A scope has one outer token, and its tasks' tokens descend from it (L8). When it has closed, nothing of it is
+ *   left on that token (L7).
+ * - G3. While `stops` is not empty, no function is called: what is spawned meanwhile ends `cancelled`. So stopping
+ *   ends, however much the tasks spawn on their way out.
+ * - G4. A failure has one reporter (L2): the guard of the task; else, if it is a fatal one, the main; else the
+ *   process-wide handler.
+ * - G5. The registry is one per process, shared by every copy of this package, because `runMain` and
+ *   `stopBackgroundTasks` speak for the process. Other copies see scopes through their public methods alone.
  */
 import {
   CancellationSource,
   CancelledError,
   CancellationToken,
+  type ErrorPolicy,
   FatalError,
-  type SpawnOptions,
   type StopOptions,
   type Task,
   type TaskErrorContext,
@@ -42,11 +42,7 @@ import {
   reportTaskError,
   sleep,
 } from "./core.ts";
-
-export interface BackgroundOptions extends SpawnOptions {
-  /** Cancels the task. @default the root token of the running `runMain`, if there is one */
-  token?: TokenLike | undefined;
-}
+import type { BackgroundOptions } from "./types.ts";
 
 /** What background tasks see of a running `runMain`. */
 export interface Main {
@@ -64,7 +60,7 @@ interface Registry {
   main?: Main | undefined;
 }
 
-const REGISTRY = /* @__PURE__ */ Symbol.for("@scope/background");
+const REGISTRY = /* @__PURE__ */ Symbol.for("@scope/guarded");
 
 interface Shared {
   [REGISTRY]?: Registry | undefined;
@@ -75,34 +71,45 @@ export function registry(): Registry {
 }
 
 /** The scope that a token has now, or had last. */
-const current = /* @__PURE__ */ new WeakMap<TokenLike, TaskScope>();
+export type Scopes = WeakMap<TokenLike, TaskScope>;
 
-/** Tasks whose failure somebody else reports. */
-export const guarded = /* @__PURE__ */ new WeakSet<Task<unknown>>();
+const reporting: Scopes = /* @__PURE__ */ new WeakMap();
 
 /**
  * Starts a task in the background: for fire-and-forget work, also from plain callbacks such as event handlers.
  *
- * - **Begins** inside this call, and ends when the promise of its function has settled; until then it is kept reachable, and listed
- *   in {@link backgroundTasks}. Nobody waits for it but {@link stopBackgroundTasks}, and a `runMain` at its end.
+ * - **Begins** inside this call, and ends when the promise of its function has settled; until then it is kept
+ *   reachable, and listed in {@link backgroundTasks}. Nobody waits for it but {@link stopBackgroundTasks}, and a
+ *   `runMain` at its end.
  * - **It fails**: the process-wide handler is told at once, with its name; nobody else is disturbed. Under `runMain` a
  *   `FatalError` ends the program in the orderly way instead.
- * - **It is cancelled** by `task.cancel()`, by {@link stopBackgroundTasks}, and by its token: `token`, or under `runMain` the root
- *   token. If that is cancelled already, the task ends `cancelled`, and the function is never called.
+ * - **It is cancelled** by `task.cancel()`, by {@link stopBackgroundTasks}, and by its token: `token`, or under
+ *   `runMain` the root token. If that is cancelled already, the task ends `cancelled`, and the function is never
+ *   called.
  *
  * The counterpart of an `asyncio.create_task` whose result is kept in a set and looked at.
  *
- * @throws TypeError if `fn` is not a function, `name` not a string, or `token` not a token. It throws nothing else: whether the
- * program is ending is not the caller's to know.
+ * @throws TypeError if `fn` is not a function, `name` not a string, or `token` not a token. It throws nothing else:
+ * whether the program is ending is not the caller's to know.
  *
  * @example
  * ```ts
  * button.addEventListener("click", () => {
- *   spawn((token) => save(document, token), { name: "save" });
+ *   spawn((token) => save(id, token), { name: "save" });
  * });
  * ```
  */
-export function spawn<T>(fn: TaskFunction<T>, options: BackgroundOptions = {}): Task<T> {
+export function spawn<T>(fn: TaskFunction<T>, options?: BackgroundOptions): Task<T> {
+  return start(fn, options, reporting, onError);
+}
+
+/** The same for tasks of any kind: each has its scopes, and its reporter (G4). */
+export function start<T>(
+  fn: TaskFunction<T>,
+  options: BackgroundOptions = {},
+  current: Scopes,
+  onError: ErrorPolicy,
+): Task<T> {
   checkFunction("fn", fn);
   const { scopes, stops, main } = registry();
   const { token = main?.token ?? CancellationToken.none, name } = options;
@@ -137,13 +144,14 @@ export function backgroundTasks(): ReadonlySet<Task<unknown>> {
 }
 
 /**
- * Cancels all background tasks, with source "shutdown", and waits until they have ended. What is spawned meanwhile ends `cancelled`
- * without being called; afterwards tasks can be spawned again. Their failures go to their reporters, and are not thrown here.
+ * Cancels all background tasks, with source "shutdown", and waits until they have ended. What is spawned meanwhile ends
+ * `cancelled` without being called; afterwards tasks can be spawned again. Their failures go to their reporters, and
+ * are not thrown here.
  *
  * A background task that awaits this waits for itself: leave it to another one's code, or use `runMain`.
  *
- * @throws TimeoutError (as a rejection) when `timeout` milliseconds have passed; it names the tasks that still run. They have been
- * asked, and another call waits for them.
+ * @throws TimeoutError (as a rejection) when `timeout` milliseconds have passed; it names the tasks that still run.
+ * They have been asked, and another call waits for them.
  * @throws TypeError, RangeError (as rejections) if `timeout` is no number >= 0.
  */
 export async function stopBackgroundTasks(options: StopOptions = {}): Promise<void> {
@@ -184,7 +192,6 @@ function dropWhenEmpty(scope: TaskScope): Promise<unknown> {
 function onError(context: TaskErrorContext): void {
   const { task, error } = context as Required<TaskErrorContext>;
   const { main } = registry();
-  if (guarded.has(task)) return;
   if (main !== undefined && error instanceof FatalError) main.fail(error, describe(task.name));
   else reportTaskError(context);
 }

@@ -17,4 +17,4 @@ export {
   sleep,
   wrongType,
 } from "@scope/core";
-export type { SpawnOptions, StopOptions, TaskErrorContext, TaskFunction, TokenLike } from "@scope/core";
+export type { ErrorPolicy, StopOptions, TaskErrorContext, TaskFunction, TokenLike } from "@scope/core";

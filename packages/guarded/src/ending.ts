@@ -2,30 +2,15 @@
  * How a program tells its failure, and ends.
  *
  * Invariants
- * - E1. What is written before the end is read by whoever reads: a logger that writes in a later turn has one, then stdout and stderr
- *   are flushed, and only then the process exits.
- * - E2. Nothing holds the end up for ever: not a logger that throws, not a pipe that is closed, not a reader that has stopped
- *   reading.
+ * - E1. What is written before the end is read by whoever reads: a logger that writes in later turns has some, then
+ *   stdout and stderr are flushed, and only then the process exits.
+ * - E2. Nothing holds the end up for ever: not a logger that throws, not a pipe that is closed, not a reader that has
+ *   stopped reading.
  * - E3. The process is looked for when it is needed: there may be none, and tests put another one in its place.
  */
 import { checkFunction, reportTaskError, sleep } from "./core.ts";
 import { ExitError } from "./errors.ts";
-
-/** Where failures are logged: the console, a pino, a winston or anything else with this one method. */
-export interface Logger {
-  error(...args: unknown[]): void;
-}
-
-/** What guards and mains have in common. */
-export interface EndingOptions {
-  /** Is given texts, one a call: the traceback, then a line. @default console */
-  logger?: Logger | undefined;
-  /**
-   * Called instead of `process.exit`, at once: flushing is then its own business. It may return.
-   * @default flushes stdout and stderr, and exits
-   */
-  exit?: ((code: number) => void) | undefined;
-}
+import type { EndingOptions, Logger } from "./types.ts";
 
 /** What is used of Node's `process`, which Bun and Deno have as well. */
 export interface Process {
@@ -41,12 +26,10 @@ export interface Process {
 
 interface Output {
   write(text: string, written: () => void): unknown;
+  end(written: () => void): unknown;
   on(event: "error", listener: () => void): unknown;
   off(event: "error", listener: () => void): unknown;
 }
-
-/** Milliseconds that a reader has to read the rest. */
-const FLUSH = 5_000;
 
 export function platform(): Process | undefined {
   const { process } = globalThis as { process?: Process };
@@ -92,12 +75,19 @@ export async function leave(exitCode: number, error: unknown): Promise<void> {
   process.exitCode = exitCode;
   const flushed = (["stdout", "stderr"] as const).map(async (name) => {
     const output = process[name];
-    // Before the log that is being written fails: a closed pipe would be an uncaught error.
+    // At once, before the log that is being written fails: without a listener a closed pipe is an uncaught error.
     const broken = new Promise<void>((resolve) => output.on("error", resolve));
-    await turn();
-    await Promise.race([broken, new Promise<void>((resolve) => output.write("", resolve))]);
+    // A few turns for the logger.
+    await sleep(20);
+    const written = new Promise<void>((resolve) => {
+      // Bun calls back at once for an empty text, and ending its stream does not keep others from writing.
+      if ("Bun" in globalThis) output.end(resolve);
+      else output.write("", resolve);
+    });
+    await Promise.race([broken, written]);
   });
-  await Promise.race([Promise.allSettled(flushed), sleep(FLUSH)]);
+  // Whoever has not read by then does not read.
+  await Promise.race([Promise.allSettled(flushed), sleep(5_000)]);
   process.exit(exitCode);
 }
 
@@ -107,8 +97,8 @@ export function turn(): Promise<void> {
 }
 
 /**
- * The stack, with causes, members and details where the platform shows them, and the first line of the error's own text. All as
- * text: not every logger takes an error.
+ * The stack, with causes, members and details where the platform shows them, and the first line of the error's own
+ * text. All as text: not every logger takes an error.
  */
 function render(error: unknown): [traceback: string, summary: string] {
   try {

@@ -1,8 +1,9 @@
 import { FatalError, brand, wrongType } from "./core.ts";
 
 /**
- * Ends a guarded task without ending the process: nothing is logged. Whoever awaits the task is thrown it. As the error of a
- * `runMain`'s main it means an orderly end with code 0. The counterpart of proxystore's `SafeTaskExitError`, which logs a traceback.
+ * Ends a guarded task without ending the process: nothing is logged. Whoever awaits the task is thrown it. As the error
+ * of a `runMain`'s main it means an orderly end with code 0. The counterpart of proxystore's `SafeTaskExitError`, which
+ * logs a traceback.
  */
 export class SafeExitError extends Error {
   declare readonly name: "SafeExitError";
@@ -11,9 +12,9 @@ export class SafeExitError extends Error {
 }
 
 /**
- * Ends the program with an exit code of its own, after an orderly shutdown: thrown by a guarded task, by the main of a `runMain`, or
- * under one by any background task. Being a `FatalError` it comes out of every scope on its way, bare. Only its message is
- * logged, if it has one. The counterpart of Python's `SystemExit`.
+ * Ends the program with an exit code of its own, after an orderly shutdown: thrown by a guarded task, by the main of a
+ * `runMain`, or under one by any background task. Being a `FatalError` it comes out of every scope on its way, bare.
+ * Only its message is logged, if it has one. The counterpart of Python's `SystemExit`.
  *
  * @example
  * ```ts

@@ -1,21 +1,21 @@
 import { Task, type TaskFunction, wrongType } from "./core.ts";
-import { type BackgroundOptions, describe, guarded, registry, spawn } from "./background.ts";
-import { type EndingOptions, type Logger, checkEnding, leave, logFailure } from "./ending.ts";
+import { type Scopes, describe, registry, start } from "./background.ts";
+import { checkEnding, leave, logFailure } from "./ending.ts";
 import { SafeExitError, checkExitCode } from "./errors.ts";
+import type { GuardOptions, Logger } from "./types.ts";
 
-export interface GuardOptions extends BackgroundOptions, EndingOptions {
-  /** From 0 to 255. @default the `exitCode` of an `ExitError`; 1 for any other error */
-  exitCode?: number | undefined;
-}
+/** Of guarded tasks: the guard is their reporter. */
+const silent: Scopes = /* @__PURE__ */ new WeakMap();
 
 /**
- * Starts a background task whose failure ends the process: for work without which the program is of no use, and would otherwise
- * go on half dead.
+ * Starts a background task whose failure ends the process: for work without which the program is of no use, and would
+ * otherwise go on half dead.
  *
  * - **Begins, ends, is listed and cancelled** as a task of `spawn`.
- * - **It fails**: the traceback is logged, then the line `Exception in background task (name="…"): …`, and the process exits with
- *   code 1, its output flushed. Under `runMain` that is orderly: everything is cancelled and waited for first. Without a process
- *   (in a browser) the error goes to `reportError`. The log is the failure's report: the process-wide handler is not told.
+ * - **It fails**: the traceback is logged, then the line `Exception in background task (name="…"): …`, and the process
+ *   exits with code 1, its output flushed. Under `runMain` that is orderly: everything is cancelled and waited for
+ *   first. Without a process (in a browser) the error goes to `reportError`. The log is the failure's report: the
+ *   process-wide handler is not told.
  * - **It fails with an {@link ExitError}**: the same, with that error's code, and of the log only its message, if any.
  * - **It succeeds, is cancelled, or fails with a {@link SafeExitError}**: nothing happens.
  *
@@ -32,15 +32,14 @@ export interface GuardOptions extends BackgroundOptions, EndingOptions {
  */
 export function spawnGuarded<T>(fn: TaskFunction<T>, options: GuardOptions = {}): Task<T> {
   check(options);
-  const task = spawn(fn, options);
-  guarded.add(task);
+  const task = start(fn, options, silent, "ignore");
   exitOnError(task, options);
   return task;
 }
 
 /**
- * Ends the process if a task has failed, as {@link spawnGuarded} says. A callback for the `onDone` of any task; a task that still
- * runs is looked at when it is done. Its owner reports the failure as well.
+ * Ends the process if a task has failed, as {@link spawnGuarded} says. A callback for the `onDone` of any task; a task
+ * that still runs is looked at when it is done. Its owner reports the failure as well.
  *
  * The counterpart of proxystore's `exit_on_error`.
  *

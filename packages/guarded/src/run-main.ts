@@ -6,21 +6,22 @@
  *              of any background task; an uncaught error; the end of main
  *   running ─────────────────────────────────────────────────────────────▶ stopping
  *                                                                             │
- *        main has ended, and then every background task               ───────┤
- *        a second signal, or graceMs gone: the rest is named          ───────┤
- *                                                                             ▼
- *                                                   ended: the listeners are gone, the exit code is known
+ *                    main has ended, and then every background task           │
+ *                    a second signal, or graceMs gone: the rest is named      ▼
+ *                    (ended: the listeners are gone, the exit code is set)  ended
  * ```
  *
- * "stopping" is the root token being cancelled. Tasks with a token of their own are asked when main has ended: it may still need
- * them to put its things away.
+ * "stopping" is the root token being cancelled. Tasks with a token of their own are asked when main has ended: it may
+ * still need them to put its things away.
  *
  * Invariants
- * - M1. Everything that ends the program goes through `stop`, once; what comes later can only change the exit code.
- * - M2. The exit code is chosen by rank (L5), the first of a rank stays: an `ExitError`, a failure, a signal; otherwise it is 0.
+ * - M1. Everything that ends the program goes through `end`; what comes after the first can only change the exit code.
+ * - M2. The exit code is chosen by rank (L5), the first of a rank stays: an `ExitError`, a failure, a signal; otherwise
+ *   it is 0.
  * - M3. Every failure is logged when it happens, whatever becomes of the exit code (L2).
  * - M4. While main or a background task runs, so does the event loop, whatever they wait for.
- * - M5. `exit`, given or not, is called at most once, when the listeners are gone or the process ends with it.
+ * - M5. The listeners are gone when the process, or `exit`, is called to end: a signal then ends the process as it ends any.
+ * - M6. A failure that Node tells a turn later than it happened, as it does rejections that nobody handles, still counts.
  */
 import {
   CancellationSource,
@@ -33,32 +34,9 @@ import {
   wrongType,
 } from "./core.ts";
 import { registry, stillRunning, stopAll } from "./background.ts";
-import {
-  type EndingOptions,
-  type Process,
-  checkEnding,
-  leave,
-  log,
-  logFailure,
-  platform,
-  turn,
-} from "./ending.ts";
+import { type Process, checkEnding, leave, log, logFailure, platform, turn } from "./ending.ts";
 import { ExitError, SafeExitError } from "./errors.ts";
-
-export interface MainOptions extends EndingOptions {
-  /** What cancels the root token, by name. @default ["SIGINT", "SIGTERM"] */
-  signals?: readonly string[] | undefined;
-  /**
-   * Milliseconds that everything has to end in, from the moment that it was asked to; then the process exits hard.
-   * @default 10_000
-   */
-  graceMs?: number | undefined;
-  /**
-   * Whether an `uncaughtException` or `unhandledRejection`, from wherever, is logged and ends the program in the orderly way, with
-   * code 1. A cancellation that nobody caught is none, once everything has been cancelled. @default true
-   */
-  uncaught?: boolean | undefined;
-}
+import type { MainOptions } from "./types.ts";
 
 /** M2: 0 an `ExitError`, 1 a failure, 2 a signal, or being forced to end, 3 the end of main, 4 not yet. */
 type Rank = 0 | 1 | 2 | 3 | 4;
@@ -66,17 +44,20 @@ type Rank = 0 | 1 | 2 | 3 | 4;
 /**
  * Runs the main function of a program, and ends the process in an orderly way, whatever happens.
  *
- * - **Begins** with the call: `main` is handed the root token, which is also that of every background task without one of its own. Until
- *   the end the event loop is kept alive.
- * - **Ends** when `main` and then all background tasks have ended: when `main` returns they are cancelled and waited for.
- * - **It is cancelled** by SIGINT or SIGTERM. The exit code is then 128 and the signal's number, also if `main` returns.
- * - **It fails**: `main`'s error, a guarded task's, a `FatalError` of any background task, or an uncaught one is logged at once, and
- *   everything is cancelled and waited for. The exit code is 1, or that of an {@link ExitError}, or of the guard. A {@link SafeExitError}
- *   of `main` ends it silently, with 0.
- * - **It does not end**: a second signal, or `graceMs` after the first request, exits at once, and names what still runs.
+ * - **Begins** with the call: `main` is handed the root token, which is also that of every background task without one
+ *   of its own. Until the end the event loop is kept alive.
+ * - **Ends** when `main` and then all background tasks have ended: when `main` returns they are cancelled and waited
+ *   for.
+ * - **It is cancelled** by SIGINT or SIGTERM. The exit code is then 128 and the signal's number, also if `main`
+ *   returns.
+ * - **It fails**: `main`'s error, a guarded task's, a `FatalError` of any background task, or an uncaught one is logged
+ *   at once, and everything is cancelled and waited for. The exit code is 1, or that of an {@link ExitError}, or of the
+ *   guard. A {@link SafeExitError} of `main` ends it silently, with 0.
+ * - **It does not end**: a second signal, or `graceMs` after the first request, exits at once, and names what still
+ *   runs.
  *
- * With code 0, no `exit` and no `ExitError` the process is left to end by itself; in every other case it exits, its output flushed. So the
- * promise resolves after a good end, and if `exit` was given and has returned.
+ * With code 0, no `exit` and no `ExitError` the process is left to end by itself; in every other case it exits, its
+ * output flushed. So the promise resolves after a good end, and if `exit` was given and has returned.
  *
  * Idea: Python's `asyncio.run` with `SystemExit`; effection's and Effect's `main`.
  *

@@ -1,6 +1,6 @@
 /**
- * Runs the programs of `programs/scenarios.ts` as processes: on this Node and on the sources, or, where `SCOPE_RUNTIME` is the path
- * of a `node`, `bun` or `deno`, on that and on the built packages.
+ * Runs the programs of `programs/scenarios.ts` as processes: on this Node and on the sources, or, where `SCOPE_RUNTIME`
+ * is the path of a `node`, `bun` or `deno`, on that and on the built packages.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -43,7 +43,7 @@ export class Program {
     if (command === undefined) throw new Error(`SCOPE_RUNTIME is neither node, bun nor deno: ${other}`);
     const [file, ...words] = [...command, scenarios, scenario];
     const env = { PATH: process.env["PATH"], HOME: process.env["HOME"], NO_COLOR: "1" };
-    this.process = spawn(file!, words, { stdio: "pipe", env });
+    this.process = spawn(file, words, { stdio: "pipe", env });
     this.stdout = new Output(this.process.stdout!);
     this.stderr = new Output(this.process.stderr!);
     onTestFinished(() => void this.process.kill("SIGKILL"));

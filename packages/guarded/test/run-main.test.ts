@@ -494,6 +494,18 @@ describe("runMain", () => {
       expect(lines.texts.filter((text) => text.startsWith("Exception"))).toHaveLength(2);
     });
 
+    it("is outranked by an ExitError that comes later, and outranks nothing that came before (L5)", async () => {
+      const failing = (first: Error, second: Error): Promise<void> =>
+        runMain(async (token) => {
+          spawnGuarded(() => Promise.reject(first), { logger: lines.logger });
+          await waits(token).finally(() => Promise.reject(second));
+        }, options);
+      await failing(new Error("boom"), new ExitError(3));
+      await failing(new ExitError(4), new Error("boom"));
+      await failing(new ExitError(5), new ExitError(6));
+      expect(exits.codes).toEqual([3, 4, 5]);
+    });
+
     it("is not the main's business if the guard has an `exit` of its own", async () => {
       const own = new Exits();
       await runMain(async (token) => {

@@ -1,0 +1,2 @@
+// Where the runtime is that npx runs.
+console.log(process.execPath);
