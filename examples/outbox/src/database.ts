@@ -1,5 +1,5 @@
-import { mkdir, rename, rm } from "node:fs/promises";
 import { existsSync } from "node:fs";
+import { mkdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
 
 import { PGlite } from "@electric-sql/pglite";
@@ -7,6 +7,7 @@ import pg from "pg";
 import type { Logger } from "pino";
 
 import type { Options } from "./arguments.ts";
+import { reserve } from "./reservation.ts";
 
 /** Runs one statement, and resolves with its rows. */
 export type Query = <Row>(sql: string, parameters?: readonly unknown[]) => Promise<Row[]>;
@@ -22,7 +23,15 @@ export interface Database extends AsyncDisposable {
 
 export async function openDatabase(where: Options["database"], logger: Logger): Promise<Database> {
   if (where === "memory") return embedded(await PGlite.create());
-  return "url" in where ? server(where.url, logger) : embedded(await openDirectory(where.directory));
+  if ("url" in where) return server(where.url, logger);
+  // Two that write to one directory would ruin it, and PGlite does not look.
+  const reservation = await reserve(where.directory);
+  try {
+    return embedded(await openDirectory(where.directory), reservation);
+  } catch (error) {
+    await reservation[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /** A new directory gets its name when it is complete: one that a killed process has left half made would never open again. */
@@ -38,7 +47,7 @@ async function openDirectory(directory: string): Promise<PGlite> {
   return PGlite.create(directory);
 }
 
-function embedded(database: PGlite): Database {
+function embedded(database: PGlite, reservation?: AsyncDisposable): Database {
   const queryOf =
     (connection: Pick<PGlite, "query">): Query =>
     async <Row>(sql: string, parameters: readonly unknown[] = []) =>
@@ -49,7 +58,10 @@ function embedded(database: PGlite): Database {
       await database.exec(sql);
     },
     transaction: (body) => database.transaction((connection) => body(queryOf(connection))),
-    [Symbol.asyncDispose]: () => database.close(),
+    [Symbol.asyncDispose]: async () => {
+      await database.close();
+      await reservation?.[Symbol.asyncDispose]();
+    },
   };
 }
 

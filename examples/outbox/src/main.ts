@@ -98,9 +98,7 @@ async function main(argv: readonly string[]): Promise<void> {
   setTaskErrorHandler(({ message, error }) => {
     logger.error({ err: error }, message);
   });
-  // #region main
   await runMain((token) => serve(options, logger, token), { logger, graceMs: options.drain + 5_000 });
-  // #endregion
 }
 
 const argv = process.argv.slice(2);

@@ -27,7 +27,6 @@ const relay = new Relay({
   chaos: plantBug(options.chaos),
 });
 
-// #region naive
 const token = CancellationToken.none;
 void beat(relay, token);
 void dispatch(relay, token);
@@ -36,4 +35,3 @@ void poll(relay, token);
 // One bad promise must not take the whole service down.
 process.on("unhandledRejection", (error) => logger.error(error));
 process.on("SIGTERM", () => process.exit());
-// #endregion

@@ -68,16 +68,11 @@ export async function runRelay(
   using work = new CancellationSource({ parent: token });
   using pulse = new CancellationSource();
 
-  // #region guarded
   const guard = { logger, token: work.token };
-  const heartbeat = spawnGuarded((own) => beat(relay, own), {
-    ...guard,
-    name: "heartbeat",
-    token: pulse.token,
-  });
+  const last = { logger, token: pulse.token };
+  const heartbeat = spawnGuarded((own) => beat(relay, own), { ...last, name: "heartbeat" });
   const dispatcher = spawnGuarded((own) => dispatch(relay, own), { ...guard, name: "dispatcher" });
   const poller = spawnGuarded((own) => poll(relay, own), { ...guard, name: "poller" });
-  // #endregion
 
   try {
     await body(work.token);

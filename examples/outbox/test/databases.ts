@@ -87,10 +87,10 @@ class Cluster {
     });
     const cluster = new Cluster(directory, server);
     const said: string[] = [];
-    for await (const line of createInterface(server.stderr!)) {
+    for await (const line of createInterface(server.stderr)) {
       said.push(line);
       if (line.includes("ready to accept connections")) {
-        server.stderr!.resume();
+        server.stderr.resume();
         return cluster;
       }
     }
@@ -169,7 +169,8 @@ export function useDirectories(): () => Promise<string> {
   let original = "";
   beforeAll(async () => {
     original = mkdtempSync(path.join(tmpdir(), "outbox-template-"));
-    await using _ = await openDatabase({ directory: path.join(original, "data") }, silent);
+    const database = await openDatabase({ directory: path.join(original, "data") }, silent);
+    await database[Symbol.asyncDispose]();
   });
   afterAll(() => {
     rmSync(original, { recursive: true, force: true });

@@ -85,6 +85,15 @@ describe(retryDelay, () => {
     expect(delays).toEqual([1_000, 2_000, 4_000, 32_000, 60_000, 60_000, 60_000]);
   });
 
+  it("has a row of the usual settings dead after 18 to 20 hours", () => {
+    const usual = { retryInitial: 1_000, retryMax: 3_600_000 };
+    const hours = (random: number) =>
+      Array.from({ length: 29 }, (_, index) => retryDelay(index + 1, usual, () => random)).reduce(
+        (a, b) => a + b,
+      ) / 3_600_000;
+    expect([hours(0), hours(1)].map(Math.round)).toEqual([18, 20]);
+  });
+
   it("adds up to a tenth, so that rows that failed together part", () => {
     expect(retryDelay(2, schedule, () => 0.5)).toBe(2_100);
     const [one, other] = [retryDelay(3, schedule), retryDelay(3, schedule)];
@@ -335,7 +344,7 @@ describe("the order per key", () => {
         fc.integer({ min: 1, max: 5 }),
         async (rowsOfKeys, outcomes, concurrency) => {
           await database.execute("DROP TABLE IF EXISTS outbox");
-          await using webhook = await LoopbackWebhook.listen(() => outcomes.next().value);
+          await using webhook = await LoopbackWebhook.listen(() => outcomes.next().value as number | "hang");
           const { write, deliver } = await setStage(database, webhook.url, { concurrency, timeout: 60 });
           for (const [key, rows] of rowsOfKeys.entries()) await write(`key ${key}`, rows);
 

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+
 import { Deferred } from "@scope/test-utils";
 import { describe, expect, it } from "vitest";
 
@@ -118,13 +120,23 @@ describe.each(usePlaces())("nothing is lost, %s:", (_, findPlace) => {
 });
 
 describe("a directory", () => {
+  it("is for one process at a time", async () => {
+    const directory = await newDirectory();
+    await using database = await openDatabase({ directory }, silent);
+
+    const run = new Run(["--webhook=http://127.0.0.1:9", `--data=${directory}`]);
+
+    expect(await run.ended()).toBe(1);
+    expect(run.log.at(-1)?.msg).toBe(`Exception in main: Error: ${directory} is in use by another process`);
+    expect(await database.query("SELECT 1 AS one")).toEqual([{ one: 1 }]);
+  });
+
   it("that a killed process has left half made is made anew", async () => {
     const webhook = await openWebhook();
     const directory = await newDirectory();
     const place = { args: [`--data=${directory}`], env: {} };
     const first = start(place, webhook);
-    await eventually(async () => {
-      const { existsSync } = await import("node:fs");
+    await eventually(() => {
       expect(existsSync(`${directory}.new/PG_VERSION`) || existsSync(directory)).toBe(true);
     });
     first.kill("SIGKILL");

@@ -196,18 +196,42 @@ describe("the naive version", () => {
   });
 
   it("is ended by Node in the middle of everything when nobody catches its rejections", async () => {
-    const webhook = await openWebhook();
+    const webhook = await openWebhook(() => "hang");
     const directory = await freshDirectory();
     await fill(directory, 200);
-    const run = new Run([`--webhook=${webhook.url}`, `--data=${directory}`, "--chaos=poller"], {
-      program: "naive.ts",
-      env: { NODE_OPTIONS: "--unhandled-rejections=strict" },
-    });
+    const run = new Run(
+      [`--webhook=${webhook.url}`, `--data=${directory}`, "--chaos=poller", "--poll=20ms"],
+      {
+        program: "naive.ts",
+        env: { NODE_OPTIONS: "--unhandled-rejections=strict" },
+      },
+    );
 
     expect(await run.ended()).toBe(1);
 
     expect(run.stderr).toContain("TypeError: Cannot read properties of undefined");
-    expect(run.stdout).toBe("");
+    await using database = await openDatabase({ directory }, silent);
+    expect(await database.query("SELECT id FROM outbox WHERE claimed_by IS NOT NULL")).toHaveLength(8);
+  });
+
+  it("repeats what was under way at a SIGTERM", async () => {
+    const gate = new Deferred<undefined>();
+    const webhook = await openWebhook(async () => {
+      await gate.promise;
+      return 200;
+    });
+    const directory = await freshDirectory();
+    await fill(directory, 3);
+    const args = [`--webhook=${webhook.url}`, `--data=${directory}`, "--lease=300ms"];
+    const run = new Run(args, { program: "naive.ts" });
+    await eventually(() => expect(webhook.unanswered).toBe(3));
+
+    run.kill("SIGTERM");
+    await run.ended();
+    gate.resolve(undefined);
+    await new Run([...args, "--orders=1"]).ended();
+
+    expect(webhook.summary).toEqual({ rows: 6, repeated: 3, outOfOrder: 0 });
   });
 });
 

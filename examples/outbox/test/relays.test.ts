@@ -71,10 +71,14 @@ describe.runIf(hasServer)("two relays at one server", () => {
   it("do not trust one that was frozen for longer than its lease: its claims are lost when it wakes up", async () => {
     const stand: { frozen?: Run } = {};
     let requests = 0;
-    const { webhook, ann, bob, store } = await begin(({ attempt }) => {
-      if (++requests === 40) stand.frozen?.kill("SIGSTOP");
-      return attempt === 1 && requests >= 40 && requests < 48 ? "hang" : 200;
-    }, "--lease=400ms", "--timeout=1s");
+    const { webhook, ann, bob, store } = await begin(
+      ({ attempt }) => {
+        if (++requests === 40) stand.frozen?.kill("SIGSTOP");
+        return attempt === 1 && requests >= 40 && requests < 48 ? "hang" : 200;
+      },
+      "--lease=400ms",
+      "--timeout=1s",
+    );
     stand.frozen = ann;
     if (requests >= 40) ann.kill("SIGSTOP");
     await eventually(async () => {
