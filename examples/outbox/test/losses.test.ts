@@ -136,11 +136,10 @@ describe("a directory", () => {
     const directory = await newDirectory();
     const place = { args: [`--data=${directory}`], env: {} };
     const first = start(place, webhook);
-    await eventually(() => {
-      expect(existsSync(`${directory}.new/PG_VERSION`) || existsSync(directory)).toBe(true);
-    });
+    await eventually(() => expect(existsSync(`${directory}.new/PG_VERSION`)).toBe(true));
     first.kill("SIGKILL");
     await first.ended();
+    expect(existsSync(directory)).toBe(false);
 
     expect(await start(place, webhook).ended()).toBe(0);
 
