@@ -10,6 +10,8 @@ export default defineConfig({
   clean: true,
   splitting: false,
   minify: false,
+  // Rollup goes over the bundle: one import per package in place of one per file, and none that a consumer does not need.
+  treeshake: true,
   sourcemap: true,
   esbuildOptions(options) {
     // The sources ship beside the bundle: the map points at them instead of repeating them.

@@ -1,6 +1,5 @@
 import {
   CancelledError,
-  FatalError,
   type ScopeOptions,
   type Task,
   type TaskFunction,
@@ -8,8 +7,9 @@ import {
   checkFunction,
   wrongType,
 } from "@scope/core";
+import { Bell } from "./bell.ts";
 import { Delivery, reportUndelivered } from "./delivery.ts";
-import { Source } from "./source.ts";
+import { openSource } from "./source.ts";
 
 /**
  * An `AsyncIterableIterator` of tasks, spelt out: by that name TypeScript takes the items of `for await` for what the tasks come
@@ -57,145 +57,115 @@ export function asCompleted<T>(
   fns: Iterable<TaskFunction<T>> | AsyncIterable<TaskFunction<T>>,
   options: ScopeOptions = {},
 ): CompletedTasks<T> {
-  if (!(Symbol.iterator in Object(fns)) && !(Symbol.asyncIterator in Object(fns))) {
-    throw wrongType("fns", "an iterable or an async iterable of functions", fns);
-  }
-  return new Completions(fns, options);
-}
+  const methods = Object(fns) as Record<
+    symbol,
+    (() => Iterator<unknown> | AsyncIterator<unknown>) | undefined
+  >;
+  const open = methods[Symbol.asyncIterator] ?? methods[Symbol.iterator];
+  if (open === undefined) throw wrongType("fns", "an iterable of functions", fns);
+  // Refuses bad options now; closed at once, it leaves nothing behind.
+  new TaskScope(options).join().catch(noop);
 
-type Step<T> = IteratorResult<Task<T>, undefined>;
-
-/** A hand-written iterator: an async generator would await the tasks that it yields. */
-class Completions<T> implements CompletedTasks<T> {
-  readonly #fns: Iterable<TaskFunction<T>> | AsyncIterable<TaskFunction<T>>;
-  readonly #options: ScopeOptions;
   /** Opened by the first `next()`. */
-  #scope: TaskScope | undefined;
-  #running: Promise<void> | undefined;
-  #finished = noop;
-  /** Done, and not handed out. */
-  readonly #ready = new Set<Task<T>>();
-  /** Who waits for the next one. */
-  readonly #waiting = new Set<{ resolve: (step: Step<T>) => void; reject: (error: unknown) => void }>();
-  #state: "open" | "left" | "ended" = "open";
+  let scope: TaskScope | undefined;
+  /** From then on until everything in the scope has ended. */
+  let running = false;
+  let left = false;
+  const leaving = new CancelledError("The loop was left", { source: "shutdown" });
   /** What the scope ended in, until it has been thrown. */
-  #failure: { readonly error: unknown } | undefined;
-  readonly #leaving = new CancelledError("The loop was left", { source: "shutdown" });
-  #roomMade = (): void => undefined;
+  let failure: { readonly error: unknown } | undefined;
+  /** Done, and not handed out. */
+  const ready = new Set<Task<T>>();
+  /** Rung when a task has ended, and when everything has. */
+  const news = new Bell();
+  /** The latest step that was asked for: they are taken one after another. */
+  let last: Promise<unknown> = Promise.resolve();
 
-  constructor(fns: Iterable<TaskFunction<T>> | AsyncIterable<TaskFunction<T>>, options: ScopeOptions) {
-    // Refuses bad options now; closed at once, it leaves nothing behind.
-    new TaskScope(options).join().catch(noop);
-    this.#fns = fns;
-    this.#options = options;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  next(): Promise<Step<T>> {
-    if (this.#state === "open" && this.#scope === undefined) {
-      const onTaskDone = (task: Task<unknown>): void => {
-        this.#ready.add(task as Task<T>);
-        this.#roomMade();
-        // A fatal error is about to cancel the scope: it is thrown, not handed out.
-        if (!(task.error instanceof FatalError)) this.#serve();
-      };
-      this.#scope = new TaskScope({ ...this.#options, onTaskDone }, new Delivery("asCompleted"));
-      // A function may call `return()` in its synchronous part: what it is to wait for is there before.
-      this.#running = new Promise((resolve) => {
-        this.#finished = resolve;
-      });
-      void this.#run(this.#scope);
-    }
-    return new Promise((resolve, reject) => {
-      this.#waiting.add({ resolve, reject });
-      this.#serve();
-    });
-  }
-
-  async return(): Promise<Step<T>> {
-    if (this.#state === "open") this.#state = this.#scope === undefined ? "ended" : "left";
-    this.#scope?.cancel(this.#leaving);
-    await this.#running;
-    this.#drop();
-    const failure = this.#failure;
-    this.#failure = undefined;
-    if (failure !== undefined) throw failure.error;
-    return { done: true, value: undefined };
-  }
-
-  async throw(error: unknown): Promise<Step<T>> {
-    await this.return();
-    throw error;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.return().then(() => undefined);
-  }
-
-  async #run(scope: TaskScope): Promise<void> {
-    try {
-      await scope.run(() => this.#spawnAll(scope));
-    } catch (error) {
-      if (error !== this.#leaving) this.#failure = { error };
-    }
-    if (this.#state === "left" || this.#failure !== undefined) this.#drop();
-    this.#state = "ended";
-    this.#serve();
-    this.#finished();
-  }
-
-  /** What is done is not going to be handed out any more. */
-  #drop(): void {
-    reportUndelivered(this.#ready, this.#failure);
-    this.#ready.clear();
-  }
-
-  async #spawnAll(scope: TaskScope): Promise<void> {
-    const { token } = scope;
-    const { concurrency = Infinity } = this.#options;
-    const source = new Source<unknown>(this.#fns, token);
+  const spawnAll = async (opened: TaskScope): Promise<void> => {
+    const { token } = opened;
+    const { concurrency = Infinity } = options;
+    const pass = openSource(open.call(fns), token);
     try {
       for (let index = 0; ; index++) {
-        while (scope.size >= concurrency) {
-          const room = new Promise<void>((resolve) => {
-            this.#roomMade = resolve;
-          });
-          await token.race(room);
-        }
+        while (opened.size >= concurrency) await token.race(news.next());
         token.throwIfCancelled();
-        const pulled = source.pull();
+        const pulled = pass.pull();
         // What is there already starts at once.
         const step = pulled instanceof Promise ? await pulled : pulled;
         if (step.done === true) return;
         token.throwIfCancelled();
         checkFunction(`fns[${index}]`, step.value);
-        scope.spawn(step.value as TaskFunction<T>);
+        opened.spawn(step.value as TaskFunction<T>);
       }
     } finally {
-      await source.close();
+      await pass.close();
     }
+  };
+
+  async function run(opened: TaskScope): Promise<void> {
+    running = true;
+    try {
+      await opened.run(() => spawnAll(opened));
+    } catch (error) {
+      if (error !== leaving) failure = { error };
+    }
+    if (left || failure !== undefined) drop();
+    running = false;
+    news.ring();
   }
 
-  /** Hands out what there is to who waits; once the scope is cancelled there is nothing but its end. */
-  #serve(): void {
-    for (const waiting of this.#waiting) {
-      const cut = this.#state !== "ended" && this.#scope?.cancelRequested === true;
-      const [task] = cut ? [] : this.#ready;
-      if (task === undefined && this.#state !== "ended") return;
-      this.#waiting.delete(waiting);
-      if (task !== undefined) {
-        this.#ready.delete(task);
-        waiting.resolve({ done: false, value: task });
-      } else if (this.#failure !== undefined) {
-        const { error } = this.#failure;
-        this.#failure = undefined;
-        waiting.reject(error);
-      } else waiting.resolve({ done: true, value: undefined });
-    }
+  /** What is done is not going to be handed out any more. */
+  function drop(): void {
+    reportUndelivered(ready, failure);
+    ready.clear();
   }
+
+  async function take(): Promise<IteratorResult<Task<T>, undefined>> {
+    // Once the scope is cancelled there is nothing to come but its end.
+    while (running && (ready.size === 0 || scope?.cancelRequested === true)) await news.next();
+    const [task] = ready;
+    if (task !== undefined) {
+      ready.delete(task);
+      return { done: false, value: task };
+    }
+    const end = failure;
+    failure = undefined;
+    if (end !== undefined) throw end.error;
+    return { done: true, value: undefined };
+  }
+
+  // Hand-written: an async generator would await the tasks that it yields.
+  const iterator: CompletedTasks<T> = {
+    next() {
+      if (scope === undefined && !left) {
+        const onTaskDone = (task: Task<unknown>): void => {
+          ready.add(task as Task<T>);
+          news.ring();
+        };
+        scope = new TaskScope({ ...options, onTaskDone }, new Delivery("asCompleted"));
+        void run(scope);
+      }
+      const step = last.then(take);
+      last = step.then(noop, noop);
+      return step;
+    },
+    // Cancels the rest; once that has ended, a step finds nothing but the end.
+    return() {
+      left = true;
+      scope?.cancel(leaving);
+      if (!running) drop();
+      return iterator.next();
+    },
+    async throw(error) {
+      await iterator.return();
+      throw error;
+    },
+    async [Symbol.asyncDispose]() {
+      await iterator.return();
+    },
+    [Symbol.asyncIterator]: () => iterator,
+  };
+  return iterator;
 }
 
 function noop(): void {

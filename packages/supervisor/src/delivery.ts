@@ -1,23 +1,11 @@
-import { type ScopePolicy, type Task, reportTaskError } from "@scope/core";
+import { type Task, checkFunction, reportTaskError, wrongType } from "@scope/core";
+import { Verdict } from "./verdict.ts";
 
-/** For calls that hand their tasks' failures out themselves: the scope only keeps the body's. Knows no scope. */
-export class Delivery implements ScopePolicy {
-  readonly kind: string;
-  #body: { readonly error: unknown } | undefined;
-
-  constructor(kind: string) {
-    this.kind = kind;
-  }
-
+/** For calls that hand their tasks' failures out themselves: the scope only keeps the body's. */
+export class Delivery extends Verdict {
   failed(error: unknown, task: Task<unknown> | undefined): boolean {
-    if (task === undefined) this.#body = { error };
+    if (task === undefined) this.error = error;
     return false;
-  }
-
-  outcome(): unknown {
-    const error = this.#body?.error;
-    this.#body = undefined;
-    return error;
   }
 }
 
@@ -30,9 +18,17 @@ export function reportUndelivered(
     const { status, error, name } = task;
     if (status !== "failed" || (thrown !== undefined && thrown.error === error)) continue;
     reportTaskError({
-      message: `Error in task "${name}", which nobody was waiting for any more`,
+      message: `Undelivered error in task "${name}"`,
       error,
       task,
     });
   }
+}
+
+/** The functions of an iterable that holds nothing else. */
+export function toFunctions<F>(fns: Iterable<F>): F[] {
+  if (!(Symbol.iterator in Object(fns))) throw wrongType("fns", "an iterable of functions", fns);
+  const list = [...fns];
+  for (const [index, fn] of list.entries()) checkFunction(`fns[${index}]`, fn);
+  return list;
 }

@@ -1,12 +1,5 @@
-import {
-  type ScopeOptions,
-  type Task,
-  type TaskFunction,
-  TaskScope,
-  checkFunction,
-  wrongType,
-} from "@scope/core";
-import { Delivery, reportUndelivered } from "./delivery.ts";
+import { type ScopeOptions, type Task, type TaskFunction, TaskScope } from "@scope/core";
+import { toFunctions, Delivery, reportUndelivered } from "./delivery.ts";
 
 /** What each function came to, as `Promise.allSettled` tells it. */
 export type Gathered<T extends readonly TaskFunction<unknown>[]> = {
@@ -32,15 +25,13 @@ export async function gather<const T extends readonly TaskFunction<unknown>[]>(
   fns: T,
   options?: ScopeOptions,
 ): Promise<Gathered<T>> {
-  if (!Array.isArray(fns)) throw wrongType("fns", "an array of functions", fns);
-  const runners = fns as readonly TaskFunction<unknown>[];
-  for (let index = 0; index < runners.length; index++) checkFunction(`fns[${index}]`, runners[index]);
+  const runners = toFunctions(fns);
   const scope = new TaskScope(options, new Delivery("gather"));
   const tasks: Task<unknown>[] = [];
   try {
     await scope.run(() => {
       for (const fn of runners) {
-        scope.token.throwIfCancelled();
+        if (scope.cancelRequested) return;
         tasks.push(scope.spawn(fn));
       }
     });
@@ -48,10 +39,5 @@ export async function gather<const T extends readonly TaskFunction<unknown>[]>(
     reportUndelivered(tasks, { error });
     throw error;
   }
-  return tasks.map(settle) as Gathered<T>;
-}
-
-function settle(task: Task<unknown>): PromiseSettledResult<unknown> {
-  if (task.status === "succeeded") return { status: "fulfilled", value: task.result() };
-  return { status: "rejected", reason: task.error };
+  return (await Promise.allSettled(tasks)) as Gathered<T>;
 }

@@ -6,12 +6,11 @@ import {
   TaskGroupError,
   TaskScope,
   checkDuration,
-  checkFunction,
   reportTaskError,
   sleep,
   wrongType,
 } from "@scope/core";
-import { Delivery, reportUndelivered } from "./delivery.ts";
+import { toFunctions, Delivery, reportUndelivered } from "./delivery.ts";
 
 export interface RaceOptions extends ScopeOptions {
   /** The first success decides, not the first end. @default false; true with `stagger` */
@@ -58,35 +57,29 @@ export async function race<T>(
   fns: Iterable<TaskFunction<T>>,
   options: RaceOptions = {},
 ): Promise<RaceResult<T>> {
-  const { continueOnError = false, stagger, ...scopeOptions } = options;
-  if (!(Symbol.iterator in Object(fns))) throw wrongType("fns", "an iterable of functions", fns);
-  const runners = [...fns];
-  if (runners.length === 0) throw wrongType("fns", "an iterable of at least one function", fns);
-  runners.forEach((fn, index) => {
-    checkFunction(`fns[${index}]`, fn);
-  });
+  const { continueOnError = false, stagger } = options;
+  const runners = toFunctions(fns);
+  if (runners.length === 0) throw wrongType("fns", "at least one function", fns);
   if (stagger !== undefined) checkDuration("stagger", stagger);
   const firstSuccess = continueOnError || stagger !== undefined;
 
   const tasks: Task<T>[] = [];
+  /** Done before there was a winner, and after. */
   const failed: Task<T>[] = [];
+  const losers: Task<T>[] = [];
   let winner: Task<T> | undefined;
   let startNext = (): void => undefined;
   const onTaskDone = (task: Task<unknown>): void => {
-    const failure = task.status === "failed";
-    if (
-      winner === undefined &&
-      !scope.cancelRequested &&
-      (task.status === "succeeded" || (failure && !firstSuccess))
-    ) {
+    const decides = task.status === "succeeded" || !firstSuccess;
+    // Once the scope is cancelled there is a winner, or there will be none.
+    if (decides && !scope.cancelRequested) {
       winner = task as Task<T>;
       scope.cancel(new CancelledError("Another was first", { source: "sibling" }));
-    } else if (failure && winner === undefined) failed.push(task as Task<T>);
+    } else (winner === undefined ? failed : losers).push(task as Task<T>);
     startNext();
   };
-  const scope = new TaskScope({ ...scopeOptions, onTaskDone }, new Delivery("race"));
+  const scope = new TaskScope({ ...options, onTaskDone }, new Delivery("race"));
 
-  let cutShort: { readonly error: unknown } | undefined;
   try {
     await scope.run(async () => {
       for (const fn of runners) {
@@ -102,29 +95,21 @@ export async function race<T>(
       }
     });
   } catch (error) {
-    cutShort = { error };
+    await disposeOfLate(tasks);
+    reportUndelivered(tasks, { error });
+    throw error;
   }
 
-  await disposeOfLate(tasks, cutShort === undefined ? winner : undefined);
-  if (cutShort !== undefined) {
-    reportUndelivered(tasks, cutShort);
-    throw cutShort.error;
-  }
   const errors = failed.map(({ error }) => error);
   if (winner === undefined)
     throw new TaskGroupError(errors, `all functions failed in race "${scope.name}"`, failed);
-  reportUndelivered(
-    tasks.filter((task) => task !== winner && !failed.includes(task)),
-    winner.status === "failed" ? winner : undefined,
-  );
+  await disposeOfLate(tasks, winner);
+  reportUndelivered(losers, winner.status === "failed" ? winner : undefined);
   return { value: winner.result(), index: tasks.indexOf(winner), errors };
 }
 
 /** Values that nobody is going to see: closed, and waited for, one after another. */
-async function disposeOfLate(
-  tasks: readonly Task<unknown>[],
-  winner: Task<unknown> | undefined,
-): Promise<void> {
+async function disposeOfLate(tasks: readonly Task<unknown>[], winner?: Task<unknown>): Promise<void> {
   const kept = winner?.status === "succeeded" ? winner.result() : undefined;
   for (const task of tasks) {
     if (task.status !== "succeeded" || task === winner) continue;
@@ -135,7 +120,7 @@ async function disposeOfLate(
       await (dispose?.call(value) as unknown);
     } catch (error) {
       reportTaskError({
-        message: `Error in disposing of what task "${task.name}" came to too late`,
+        message: `Error in disposing of the value of task "${task.name}"`,
         error,
         task,
       });

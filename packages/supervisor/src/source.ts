@@ -3,84 +3,58 @@ import { type CancellationToken, isCancellation, reportTaskError } from "@scope/
 /** How many microtasks a source that is busy producing gets to answer, before it is left to itself. */
 const PATIENCE = 32;
 
-/** One pass over an iterable of either kind, pulled by hand so that it can be left while it is busy. */
-export class Source<T> {
-  readonly #iterator: Iterator<T> | AsyncIterator<T>;
-  readonly #token: CancellationToken;
-  /** The step that an async iterator is producing, or has produced for nobody. */
-  #step: Promise<IteratorResult<T>> | undefined;
-  /** It said so, or threw: either way it is not to be returned. */
-  #ended = false;
-
-  constructor(items: Iterable<T> | AsyncIterable<T>, token: CancellationToken) {
-    this.#iterator =
-      Symbol.asyncIterator in Object(items)
-        ? (items as AsyncIterable<T>)[Symbol.asyncIterator]()
-        : (items as Iterable<T>)[Symbol.iterator]();
-    this.#token = token;
-  }
-
-  /** The next step: at once, or, from an async iterable, a promise of it, which the token's cancellation rejects. */
-  pull(): IteratorResult<T> | Promise<IteratorResult<T>> {
-    this.#ended = true;
-    const step = this.#iterator.next();
-    if ("then" in step) return this.#wait(Promise.resolve(step));
-    this.#ended = step.done === true;
-    return step;
-  }
-
+export interface Source<T> {
+  /** The next step: at once, or, from an async iterator, a promise of it, which the token's cancellation rejects. */
+  pull(): IteratorResult<T> | Promise<IteratorResult<T>>;
   /**
    * Returns the iterator, unless it has ended by itself, and waits for that. Nothing can interrupt one that is busy: it
    * gets a few turns to answer, then it is asked to return as well, and what still goes wrong in it is reported.
    */
-  async close(): Promise<void> {
-    let busy = this.#step !== undefined;
-    this.#step?.then(
-      ({ done }) => {
-        busy = false;
-        this.#ended = done === true;
-      },
-      (error: unknown) => {
-        busy = false;
-        this.#ended = true;
-        this.#report(error);
-      },
-    );
-    await turnsWhile(() => busy);
-    if (this.#ended) return;
-    let returning = true;
-    const returned = this.#return().finally(() => {
-      returning = false;
-    });
-    if (!busy) return returned;
-    returned.catch((error: unknown) => {
-      this.#report(error);
-    });
-    await turnsWhile(() => returning);
-  }
-
-  async #wait(step: Promise<IteratorResult<T>>): Promise<IteratorResult<T>> {
-    this.#step = step;
-    this.#ended = false;
-    const [outcome] = await this.#token.race(Promise.allSettled([step]));
-    this.#step = undefined;
-    this.#ended = outcome.status === "rejected" || outcome.value.done === true;
-    if (outcome.status === "rejected") throw outcome.reason;
-    return outcome.value;
-  }
-
-  async #return(): Promise<void> {
-    await this.#iterator.return?.();
-  }
-
-  /** Nobody waits for the source any more. To end in the cancellation is what was asked of it. */
-  #report(error: unknown): void {
-    const cancelled = this.#token.error;
-    if (isCancellation(error) || (cancelled?.source === "signal" && cancelled.reason === error)) return;
-    reportTaskError({ message: "Error in a source that asCompleted has left", error });
-  }
+  close(): Promise<void>;
 }
 
-async function turnsWhile(busy: () => boolean): Promise<void> {
-  for (let turn = 0; turn < PATIENCE && busy(); turn++) await Promise.resolve();
+/** One pass of an iterator of either kind, pulled by hand so that it can be left while it is busy. */
+export function openSource<T>(iterator: Iterator<T> | AsyncIterator<T>, token: CancellationToken): Source<T> {
+  /** The step that an async iterator is producing. */
+  let busy: Promise<IteratorResult<T>> | undefined;
+  /** It has said so, or thrown: either way it is not to be returned; for as long as it is busy, nobody knows. */
+  let ended = false;
+
+  /** Nobody waits for the source any more. To end in the cancellation is what was asked of it. */
+  function report(error: unknown): void {
+    const cancelled = token.error;
+    if (isCancellation(error) || (cancelled?.source === "signal" && cancelled.reason === error)) return;
+    reportTaskError({ message: "Error in a source that asCompleted left", error });
+  }
+
+  return {
+    pull() {
+      // If `next` throws, that is the end.
+      ended = true;
+      const step = iterator.next();
+      if (!("then" in step)) {
+        ended = step.done === true;
+        return step;
+      }
+      const answer = Promise.resolve(step);
+      busy = Promise.allSettled([answer]).then(([outcome]) => {
+        busy = undefined;
+        ended = outcome.status === "rejected" || outcome.value.done === true;
+        return answer;
+      });
+      return token.race(busy);
+    },
+
+    async close() {
+      await Promise.race([busy?.catch(report), turns()]);
+      const stuck = busy !== undefined;
+      if (ended && !stuck) return;
+      const returned = Promise.resolve().then(() => iterator.return?.());
+      await (stuck ? Promise.race([returned.catch(report), turns()]) : returned);
+    },
+  };
+}
+
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < PATIENCE; turn++) await Promise.resolve();
 }

@@ -1,24 +1,18 @@
 import {
   type CancellationToken,
-  CancelledError,
-  FatalError,
   type SpawnOptions,
   type StopOptions,
   type Task,
   type TaskFunction,
-  TaskScope,
   type TaskSpawner,
   TimeoutError,
   brand,
-  checkCount,
-  checkDuration,
   checkFunction,
   readable,
-  wrongType,
 } from "@scope/core";
 import { KEEPER, Team } from "./team.ts";
 import type { Child, ChildFunction, ChildSpec, SupervisorOptions } from "./types.ts";
-import { Verdict } from "./verdict.ts";
+import { namesOf } from "./verdict.ts";
 
 /**
  * An owner whose children go on when one of them fails, and that restarts those that should always be there.
@@ -54,29 +48,24 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
    * Opens a supervisor, runs the body in it, waits for every child, and closes: resolves with the body's value, or rejects as
    * told above, as `TaskScope.run` does.
    */
-  static run<R>(
+  static async run<R>(
     body: (supervisor: Supervisor) => R | PromiseLike<R>,
     options?: SupervisorOptions,
   ): Promise<R> {
-    try {
-      checkFunction("body", body);
-      const supervisor = open(options);
-      return supervisor.#scope.run(() => body(supervisor));
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    checkFunction("body", body);
+    const supervisor = open(options);
+    return supervisor.#team.scope.run(async () => {
+      try {
+        return await body(supervisor);
+      } finally {
+        supervisor.#team.close();
+      }
+    });
   }
 
   static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "Supervisor", readable);
 
-  readonly #scope: TaskScope;
   readonly #team: Team;
-  readonly #options: SupervisorOptions;
-  /** Where one-shot children run if there is a limit: the keeper of the supervised ones must not take a slot. */
-  #pool: TaskScope | undefined;
-  /** Tasks of the scope that only stand for others, and how many of them there are; those that are just beginning count. */
-  readonly #hidden = new Set<Task<unknown>>();
-  #standIns = 0;
 
   /**
    * Opens a supervisor that ends with {@link join}, {@link stop} or `await using`.
@@ -84,55 +73,36 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
    * @throws TypeError, RangeError for a bad option; the message names it.
    */
   constructor(options: SupervisorOptions = {}) {
-    const { strategy = "one-for-one", maxRestarts = 3, withinMs = 5000, onEvent } = options;
-    if (!["one-for-one", "one-for-all", "rest-for-one"].includes(strategy)) {
-      throw wrongType("strategy", '"one-for-one", "one-for-all" or "rest-for-one"', strategy);
-    }
-    checkCount("maxRestarts", maxRestarts, 0);
-    checkDuration("withinMs", withinMs);
-    if (onEvent !== undefined) checkFunction("onEvent", onEvent);
-    const { concurrency = Infinity, onTaskDone } = options;
-    checkCount("concurrency", concurrency, 1);
-    const verdict = new Verdict();
-    const told = (task: Task<unknown>): void => {
-      // By identity: a name is made when it is asked for, and this is asked of every task.
-      if (this.#hidden.delete(task)) this.#standIns--;
-      else onTaskDone?.(task);
-    };
-    this.#scope = new TaskScope({ ...options, concurrency: undefined, onTaskDone: told }, verdict);
-    this.#team = new Team(this.#scope, verdict, options, (keeper) => {
-      this.#standIns++;
-      this.#hidden.add(keeper);
-    });
-    this.#options = options;
+    this.#team = new Team(options);
   }
 
   get name(): string {
-    return this.#scope.name;
+    return this.#team.scope.name;
   }
 
   /** Cancelled with the supervisor; the parent of every one-shot child's token, but of no supervised one's. */
   get token(): CancellationToken {
-    return this.#scope.token;
+    return this.#team.scope.token;
   }
 
   get state(): "open" | "closing" | "closed" {
-    return this.#scope.state;
+    return this.#team.scope.state;
   }
 
   get cancelRequested(): boolean {
-    return this.#scope.cancelRequested;
+    return this.#team.scope.cancelRequested;
   }
 
   /** How many tasks have not ended: one-shot children, and the running attempts of supervised ones. */
   get size(): number {
-    return this.#scope.size - this.#standIns + this.#team.size + (this.#pool?.size ?? 0);
+    const { keepers, attempts } = this.#team;
+    return this.#team.scope.size - keepers.size + attempts.size;
   }
 
   /** A snapshot of those tasks. */
   get tasks(): ReadonlySet<Task<unknown>> {
-    const own = [...this.#scope.tasks].filter((task) => !isStandIn(task));
-    return new Set([...own, ...(this.#pool?.tasks ?? []), ...this.#team.tasks]);
+    const { keepers, attempts } = this.#team;
+    return new Set([...this.#team.scope.tasks, ...attempts.tasks].filter((task) => !keepers.has(task)));
   }
 
   /** The supervised children, in the order of their `supervise` calls; a temporary one until it has ended. */
@@ -147,11 +117,8 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
    * @throws InvalidStateError if the supervisor is cancelled ("is shutting down") or closed; `fn` is then never called.
    */
   spawn<T>(fn: TaskFunction<T>, options?: SpawnOptions): Task<T> {
-    checkFunction("fn", fn);
-    const { concurrency = Infinity } = this.#options;
-    if (concurrency === Infinity) return this.#scope.spawn(fn, options);
-    if (this.#pool !== undefined && this.#pool.state !== "closed") return this.#pool.spawn(fn, options);
-    return this.#openPool(fn, options);
+    this.#team.open();
+    return this.#team.scope.spawn(fn, options);
   }
 
   /**
@@ -170,12 +137,13 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
 
   /** Asks the body and all children to end: supervised ones in reverse order. Idempotent, never throws, waits for nobody. */
   cancel(reason?: unknown): void {
-    this.#scope.cancel(reason);
+    this.#team.scope.cancel(reason);
   }
 
   /** Waits until no child is left; then the supervisor is closed. Rejects as told above. */
   join(): Promise<void> {
-    return this.#scope.join();
+    this.#team.close();
+    return this.#team.scope.join();
   }
 
   /**
@@ -184,15 +152,14 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
    *
    * @throws TimeoutError (as a rejection) when `timeout` milliseconds have passed; it names the children that still run.
    */
-  async stop(options: StopOptions = {}): Promise<void> {
+  async stop(options?: StopOptions): Promise<void> {
     try {
-      await this.#scope.stop(options);
+      await this.#team.scope.stop(options);
     } catch (error) {
-      if (!(error instanceof TimeoutError)) throw error;
-      const message = error.message
-        .replace(`"${KEEPER}"`, () => namesOf(this.#team.tasks))
-        .replace(`"${POOL}"`, () => namesOf(this.#pool?.tasks ?? []));
-      throw message === error.message ? error : new TimeoutError(error.timeout, message);
+      if (!(error instanceof TimeoutError) || this.state === "closed") throw error;
+      // The keeper is the oldest task: the names begin with its own.
+      const [start] = error.message.split(`"${KEEPER}"`);
+      throw new TimeoutError(error.timeout, `${start}${namesOf(this.tasks)}`);
     }
   }
 
@@ -201,67 +168,13 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
     return this.stop();
   }
 
-  #openPool<T>(fn: TaskFunction<T>, options?: SpawnOptions): Task<T> {
-    const { isFatal = (error: unknown) => error instanceof FatalError } = this.#options;
-    const { name, token } = this.#scope;
-    const pool = new TaskScope(
-      {
-        ...this.#options,
-        name,
-        token,
-        shield: false,
-        timeout: Infinity,
-        isFatal: (error) => {
-          const fatal = isFatal(error);
-          // The pool ends in it once its tasks have ended; all others are asked now.
-          if (fatal) this.#scope.cancel(new CancelledError(error, { source: "sibling" }));
-          return fatal;
-        },
-      },
-      { kind: "Supervisor" },
-    );
-    let task: Task<T> | undefined;
-    let refusal: unknown;
-    const hold = (): Promise<void> =>
-      pool.run(() => {
-        try {
-          task = pool.spawn(fn, options);
-        } catch (error) {
-          refusal = error;
-        }
-      });
-    const before = this.#pool;
-    this.#pool = pool;
-    this.#standIns++;
-    try {
-      this.#hidden.add(this.#scope.spawn(hold, { name: POOL }));
-    } catch (error) {
-      this.#pool = before;
-      this.#standIns--;
-      throw error;
-    }
-    if (task === undefined) throw refusal;
-    return task;
-  }
-
   toString(): string {
-    const { name, state, size } = this;
-    return `Supervisor "${name}" (${state}, tasks: ${size}, supervised children: ${this.#team.children.size})`;
+    const { label, children } = this.#team;
+    return `${label} (${this.state}, tasks: ${this.size}, supervised children: ${children.size})`;
   }
-}
-
-/** The name of the task in which one-shot children under a limit are run: no user's, and never shown. */
-const POOL = "\0one-shot children";
-
-function isStandIn({ name }: Task<unknown>): boolean {
-  return name === KEEPER || name === POOL;
 }
 
 // Outside the class: one that mentions itself is renamed by bundlers, and shows it in every stack.
 function open(options: SupervisorOptions | undefined): Supervisor {
   return new Supervisor(options);
-}
-
-function namesOf(tasks: Iterable<Task<unknown>>): string {
-  return Array.from(tasks, ({ name }) => `"${name}"`).join(", ");
 }

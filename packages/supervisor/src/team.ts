@@ -5,11 +5,13 @@
  *
  * | | its turn | ended by itself | ended | back-off over | stop() | restart() | a strategy's stop | shutdown |
  * |---|---|---|---|---|---|---|---|---|
- * | waiting | running | ! | ! | ! | stopped | - | - | stopped |
+ * | waiting | running | ! | ! | ! | stopped | -, but running if it waits for siblings to stop | - | stopped |
  * | running | ! | see below | ! | ! | stopping | stopping, then begins | stopping, then waits | stopping |
  * | stopping | ! | ! | stopped, begins or waits | ! | then stopped | then begins, unless a strategy waits for it | - | then stopped |
  * | backing-off | ! | ! | ! | running | stopped | running | waiting | stopped |
  * | stopped, failed | ! | ! | ! | ! | - | running | - | - |
+ *
+ * One that waits is backing-off, too, and in the line, or among the affected.
  *
  * An attempt that has ended by itself is restarted if it is permanent, or transient and failed; within the limit: it is
  * backing-off (one-for-one), or it waits, and whom the strategy names with it, until all of those have stopped. Past the limit
@@ -21,41 +23,52 @@
  *   ready, and stop in reverse, each after the one before has ended or used up its `stopTimeout`.
  * - V2. A child has at most one attempt at any time, however late it is.
  * - V3. A child's token descends from no other: what stops it is this file.
- * - V4. While a child is alive (not ended for good), one task of the supervisor's scope, the keeper, is. So the scope waits for
- *   the children, and their shutdown begins when it is cancelled, however that came.
+ * - V4. While a child is alive (not ended for good) or a one-shot child is, one more task of the supervisor's scope is, the
+ *   keeper, which ends last. So the scope waits for the children, their shutdown begins when it is cancelled, however that
+ *   came, and one slot of the scope is the keeper's as long as there is anybody to take another.
  */
 import {
   type CancelSource,
   CancellationSource,
-  type CancellationToken,
   CancelledError,
   FatalError,
   InvalidStateError,
   type Task,
+  type TaskErrorContext,
   TaskScope,
+  TimeoutError,
+  checkCount,
+  checkDuration,
+  checkFunction,
   reportTaskError,
-  sleep,
 } from "@scope/core";
+import { checkOneOf } from "./arguments.ts";
+import { lasts } from "./lasts.ts";
 import { RestartLimitError } from "./restart-limit-error.ts";
 import { RestartWindow } from "./restart-window.ts";
-import { type Attempt, type ChildOwner, SupervisedChild } from "./supervised-child.ts";
-import type { ChildFunction, ChildSpec, SupervisorEvent, SupervisorOptions } from "./types.ts";
-import { type Verdict, late } from "./verdict.ts";
+import { type ChildOwner, SupervisedChild } from "./supervised-child.ts";
+import type { ChildFunction, ChildSpec, Strategy, SupervisorEvent, SupervisorOptions } from "./types.ts";
+import { Verdict, namesOf } from "./verdict.ts";
 
 /** The name of the task that stands for the children in the supervisor's scope (V4): no user's, and never shown. */
-export const KEEPER = "\0supervised children";
+export const KEEPER = "\0keeper";
 
 export class Team implements ChildOwner {
   readonly children = new Map<string, SupervisedChild>();
-  readonly #scope: TaskScope;
-  readonly #verdict: Verdict;
-  readonly #options: SupervisorOptions;
+  /** Where the one-shot children run, and the keepers. */
+  readonly scope: TaskScope;
+  /** Where the attempts run: never cancelled (V3). */
+  readonly attempts: TaskScope;
+  /** One, or for a moment two: the next may have begun when one is through. */
+  readonly keepers = new Set<Task<unknown>>();
+  readonly #verdict = new Verdict("Supervisor");
+  readonly #strategy: Strategy;
   readonly #window: RestartWindow;
-  readonly #keeps: (keeper: Task<void>) => void;
-  /** The attempts run here: a scope that is never cancelled (V3). */
-  #nursery: TaskScope | undefined;
+  readonly #onEvent: (event: SupervisorEvent) => void;
   /** Lets the keeper end. */
-  #dismiss!: () => void;
+  #dismiss: (() => void) | undefined;
+  /** Whether somebody waits for the end, or the scope is cancelled. */
+  #closing = false;
   /** How many children have not ended for good. */
   #alive = 0;
   /** Who waits for its turn, in order. */
@@ -68,35 +81,94 @@ export class Team implements ChildOwner {
   #due = 0;
   /** Ends their wait. */
   #wait = new CancellationSource();
-  #shutdown: CancelledError | undefined;
   #fatal: { readonly error: unknown } | undefined;
 
-  /** `keeps`: called when the scope has got a keeper. */
-  constructor(
-    scope: TaskScope,
-    verdict: Verdict,
-    options: SupervisorOptions,
-    keeps: (keeper: Task<void>) => void,
-  ) {
-    this.#keeps = keeps;
-    this.#scope = scope;
-    this.#verdict = verdict;
-    this.#options = options;
-    this.#window = new RestartWindow(options.maxRestarts ?? 3, this.#steady);
+  constructor(options: SupervisorOptions) {
+    const { strategy = "one-for-one", maxRestarts = 3, withinMs = 5000, onEvent = () => undefined } = options;
+    const {
+      concurrency = Infinity,
+      onError,
+      onTaskDone,
+      isFatal = (error: unknown) => error instanceof FatalError,
+    } = options;
+    checkOneOf("strategy", strategy, ["one-for-one", "one-for-all", "rest-for-one"]);
+    checkCount("maxRestarts", maxRestarts, 0);
+    checkDuration("withinMs", withinMs);
+    checkCount("concurrency", concurrency, 1);
+    checkFunction("onEvent", onEvent);
+    this.#strategy = strategy;
+    this.#onEvent = onEvent;
+    this.#window = new RestartWindow(maxRestarts, withinMs);
+    this.scope = new TaskScope(
+      {
+        ...options,
+        // The keeper has a slot, too.
+        concurrency: concurrency + 1,
+        onTaskDone: (task) => {
+          // By identity: a name is made when it is asked for, and this is asked of every task.
+          if (!this.keepers.delete(task)) onTaskDone?.(task);
+          this.#restIfDone();
+        },
+      },
+      this.#verdict,
+    );
+    let fatal = false;
+    this.attempts = new TaskScope(
+      {
+        name: this.scope.name,
+        onTaskDone,
+        // Asked first, then the failure is told. The attempts' own way would be to cancel all at once.
+        isFatal: (error) => {
+          fatal = false;
+          fatal = isFatal(error);
+          return false;
+        },
+        onError: (context) => {
+          if (fatal) this.#fail(context);
+          else if (typeof onError === "function") onError(context);
+          else if (onError !== "ignore") reportTaskError(context);
+        },
+      },
+      new Verdict("Supervisor"),
+    );
+    // It is the keeper that is waited for.
+    void this.attempts.run(() => new Promise(() => undefined));
   }
 
-  /** The running attempts. */
-  get tasks(): Iterable<Task<unknown>> {
-    return this.#nursery?.tasks ?? [];
+  /** One-shot children may begin, and supervised ones be added. */
+  open(): void {
+    if (this.#dismiss !== undefined && !this.scope.cancelRequested) return;
+    // Refused if the supervisor is shutting down or closed.
+    const keeper = this.scope.spawn(
+      async () => {
+        await new Promise<void>((resolve) => {
+          this.#dismiss = resolve;
+        });
+        if (this.#fatal !== undefined) throw this.#fatal.error;
+      },
+      { name: KEEPER },
+    );
+    this.keepers.add(keeper);
+    keeper.token.onCancel((error) => {
+      void this.#stopAll(error);
+    });
   }
 
-  get size(): number {
-    return this.#nursery?.size ?? 0;
+  /** Somebody begins to wait for the end. */
+  close(): void {
+    this.#closing = true;
+    this.#restIfDone();
+  }
+
+  #restIfDone(): void {
+    if (!this.#closing || this.#alive > 0 || this.scope.size > 1) return;
+    this.#dismiss?.();
+    this.#dismiss = undefined;
   }
 
   add(fn: ChildFunction, spec: ChildSpec): SupervisedChild {
     const child = new SupervisedChild(this, fn, spec);
-    this.#checkName(child);
+    this.open();
     this.#admit(child);
     this.#line.add(child);
     // Begun inside the call if nobody is before it: this is the context that its function is to see.
@@ -105,130 +177,69 @@ export class Team implements ChildOwner {
   }
 
   begin(child: SupervisedChild): void {
-    const nursery = this.#nursery;
-    if ((child.state !== "waiting" && child.state !== "backing-off") || nursery === undefined) return;
-    const attempt: Attempt = { begun: performance.now(), task: undefined, ready: false };
-    child.state = "running";
-    child.attempt = attempt;
-    const ready = (): void => {
-      if (attempt.ready || child.attempt !== attempt) return;
-      attempt.ready = true;
-      // Not inside the function: it would find the next child begun before it is through its own first step.
-      void Promise.resolve().then(() => {
-        if (child.attempt === attempt && child.state === "running") this.#isReady(child);
-      });
-    };
+    if (child.state !== "backing-off") return;
     const { fn, name } = child;
-    const run = async (token: CancellationToken): Promise<void> => {
-      await fn(token, { ready });
+    const begun = performance.now();
+    let isReady = false;
+    const ready = (): void => {
+      if (isReady || child.task !== task || child.state !== "running") return;
+      isReady = true;
+      this.#tell("ready", child);
+      child.settled.ring();
+      this.#pass(child);
     };
-    const task = nursery.spawn(run, { name });
-    attempt.task = task;
-    this.#emit({ type: "started", child });
+    const context = {
+      // Not inside the function: it would find the next child begun before it is through its own first step.
+      ready: () => {
+        queueMicrotask(ready);
+      },
+    };
+    child.state = "running";
+    child.next = child.policy === "temporary" ? "stop" : "wait";
+    const task = this.attempts.spawn(
+      async (token) => {
+        await fn(token, context);
+      },
+      { name },
+    );
+    child.task = task;
+    this.#tell("started", child);
     task.onDone(() => {
-      this.#ended(child, attempt, task);
+      this.#ended(child, task, performance.now() - begun);
     });
-    if (fn.length < 2 && !attempt.ready) {
-      attempt.ready = true;
-      this.#isReady(child);
-    }
+    if (fn.length < 2) ready();
   }
 
   async stop(child: SupervisedChild): Promise<void> {
-    if (child.attempt === undefined) {
-      if (child.state === "waiting" || child.state === "backing-off") this.#finish(child, "stopped");
-      return;
-    }
+    this.#withdraw(child);
+    if (!isLive(child)) return;
     child.next = "stop";
-    if (!(await this.#ask(child, new CancelledError(undefined, { source: "shutdown" }))))
-      throw late(this.#label, [child]);
+    if (!(await this.#ask(child))) throw this.#late(child);
   }
 
   async restart(child: SupervisedChild): Promise<void> {
-    if (this.#scope.cancelRequested) {
-      throw new InvalidStateError(`${this.#label} is shutting down: child "${child.name}" stays stopped`);
-    }
-    const settled = child.settled();
-    switch (child.state) {
-      case "running":
-        child.next = "begin";
-        void this.#ask(child, new CancelledError("Restarted by hand", { source: "shutdown" }));
-        break;
-      case "stopping":
-        if (child.next === "stop") child.next = "begin";
-        break;
-      case "backing-off":
-        child.interrupt?.();
-        child.go();
-        break;
-      case "waiting":
-        // Its turn in the line comes; a back-off together with siblings it does not wait for.
-        if (this.#affected?.has(child) === true) this.#beginByHand(child);
-        break;
-      case "stopped":
-      case "failed":
-        this.#checkName(child);
-        this.#admit(child);
-        child.go();
-        break;
-    }
+    this.open();
+    const settled = child.settled.next();
+    if (isLive(child)) {
+      if (child.state === "running" || child.next === "stop") child.next = "begin";
+      void this.#ask(child);
+    } else if (child.state !== "backing-off") {
+      this.#admit(child);
+      child.go();
+    } else if (this.#affected?.has(child) === true) this.#beginAgain(child, "begin");
+    else if (!this.#line.has(child)) child.go();
     await settled;
   }
 
-  #checkName(child: SupervisedChild): void {
-    const namesake = this.children.get(child.name);
-    if (namesake === undefined || namesake === child) return;
-    throw new InvalidStateError(
-      `${this.#label} has a child named "${child.name}": give each a name of its own`,
-    );
-  }
-
-  /** Opens the nursery, and with it the keeper (V4); one more child is alive. */
+  /** One more child is alive, if its name is free. */
   #admit(child: SupervisedChild): void {
-    if (this.#nursery === undefined || this.#scope.cancelRequested) this.#open();
-    this.children.set(child.name, child);
-    child.state = "waiting";
+    const { name } = child;
+    if ((this.children.get(name) ?? child) !== child) {
+      throw new InvalidStateError(`${this.label} has a child named "${name}" already`);
+    }
+    this.children.set(name, child);
+    child.state = "backing-off";
     this.#alive++;
-  }
-
-  #open(): void {
-    const { onError, onTaskDone } = this.#options;
-    const nursery = new TaskScope(
-      {
-        name: this.#scope.name,
-        onTaskDone,
-        // A fatal error is the keeper's to carry out: the nursery's own way would cancel all children at once.
-        isFatal: () => false,
-        onError: (context) => {
-          const { error } = context;
-          if (this.#isFatal(error)) {
-            if (this.#fatal !== undefined && this.#fatal.error !== error) reportTaskError(context);
-            this.#fatal ??= { error };
-            this.#cancel(error, "sibling");
-          } else if (typeof onError === "function") onError(context);
-          else if (onError !== "ignore") reportTaskError(context);
-        },
-      },
-      { kind: "Supervisor" },
-    );
-    // Refused if the supervisor is shutting down or closed: nothing has happened by then.
-    const keeper = this.#scope.spawn(
-      async (token) => {
-        token.onCancel((error) => {
-          this.#stopAll(error);
-        });
-        await nursery.run(
-          () =>
-            new Promise<void>((resolve) => {
-              this.#dismiss = resolve;
-            }),
-        );
-        if (this.#fatal !== undefined) throw this.#fatal.error;
-      },
-      { name: KEEPER },
-    );
-    this.#nursery = nursery;
-    this.#keeps(keeper);
   }
 
   /** Has the next in line begin, if nothing is before it (V1). */
@@ -242,12 +253,6 @@ export class Team implements ChildOwner {
     else child.go();
   }
 
-  #isReady(child: SupervisedChild): void {
-    this.#emit({ type: "ready", child });
-    child.settle();
-    this.#pass(child);
-  }
-
   /** Who is behind a child in line need not wait for it any more. */
   #pass(child: SupervisedChild): void {
     this.#line.delete(child);
@@ -256,140 +261,126 @@ export class Team implements ChildOwner {
   }
 
   /** An attempt has ended; called in a microtask, after its failure was told. */
-  #ended(child: SupervisedChild, attempt: Attempt, task: Task<void>): void {
-    child.attempt = undefined;
+  #ended(child: SupervisedChild, task: Task<void>, lasted: number): void {
+    child.task = undefined;
     const failed = task.status === "failed";
     const failure = failed ? { error: task.error } : {};
-    if (failed) {
-      this.#emit({ type: "failed", child, ...failure });
-    }
-    const { policy } = child;
-    if (child.state === "stopping") this.#stopped(child);
-    else if (this.#shutdown !== undefined || policy === "temporary" || (policy === "transient" && !failed)) {
+    if (failed) this.#tell("failed", child, failure);
+    const { policy, state, next } = child;
+    const over = this.scope.cancelRequested;
+    if (state === "stopping") {
+      if (over || next === "stop") this.#finish(child, "stopped");
+      else this.#beginAgain(child, next);
+    } else if (over || policy === "temporary" || (policy === "transient" && !failed)) {
       this.#finish(child, failed ? "failed" : "stopped");
-      if (child.significant) this.#cancel(`significant child "${child.name}" has ended`, "shutdown");
-    } else if (this.#window.admits()) this.#recover(child, performance.now() - attempt.begun, failure);
+      if (child.significant) this.#cancel(`child "${child.name}" has ended`, "shutdown");
+    } else if (this.#window.admits()) this.#recover(child, lasted, failure);
     else {
-      this.#emit({ type: "gave-up", child, ...failure });
+      this.#tell("gave-up", child, failure);
       this.#finish(child, "failed");
-      const { maxRestarts = 3 } = this.#options;
-      const message = `${this.#label} gave up: more than ${maxRestarts} restarts within ${this.#steady} ms, the last of child "${child.name}"`;
+      const message = `${this.label} gave up: more than ${this.#window.limit} restarts within ${this.#window.span} ms, the last of child "${child.name}"`;
       const limit = new RestartLimitError(message, failed ? { cause: task.error } : undefined);
-      this.#verdict.limit ??= limit;
+      this.#verdict.error = limit;
       this.#cancel(limit, "sibling");
     }
   }
 
-  /** An attempt that was asked to stop has. */
-  #stopped(child: SupervisedChild): void {
-    if (this.#shutdown !== undefined || child.next === "stop") {
-      this.#finish(child, "stopped");
-      return;
-    }
-    child.state = "waiting";
-    if (child.next === "begin") this.#beginByHand(child);
-    else this.#emit({ type: "restarting", child, delay: 0 });
-  }
-
-  #beginByHand(child: SupervisedChild): void {
+  /** A child that was asked to stop, for that: with its siblings, or at once. */
+  #beginAgain(child: SupervisedChild, next: "wait" | "begin"): void {
+    child.state = "backing-off";
+    this.#tell("restarting", child, { delay: 0 });
+    if (next === "wait") return;
     this.#affected?.delete(child);
-    this.#emit({ type: "restarting", child, delay: 0 });
     child.go();
   }
 
   /** A child is to be restarted, and whom the strategy names with it. */
   #recover(child: SupervisedChild, lasted: number, failure: { error?: unknown }): void {
-    const { strategy = "one-for-one" } = this.#options;
-    const delay = child.nextDelay(lasted, this.#steady);
+    const delay = child.nextDelay(lasted >= this.#window.span);
     child.restarts++;
-    this.#emit({ type: "restarting", child, delay, ...failure });
-    if (strategy === "one-for-one") {
-      this.#backOff(child, delay);
+    this.#tell("restarting", child, { delay, ...failure });
+    child.state = "backing-off";
+    if (this.#strategy === "one-for-one") {
+      void child.goAfter(delay);
       return;
     }
-    const order = [...this.children.values()];
-    const hit = strategy === "one-for-all" ? order : order.slice(order.indexOf(child));
-    child.state = "waiting";
     this.#opening = undefined;
     this.#due = Math.max(this.#due, performance.now() + delay);
     this.#wait.cancel();
     const recovering = this.#affected !== undefined;
     this.#affected ??= new Set();
-    for (const each of hit) this.#affected.add(each);
-    if (!recovering) void this.#recovery(this.#affected);
+    for (const each of this.#newestFirst()) {
+      this.#affected.add(each);
+      if (each === child && this.#strategy === "rest-for-one") break;
+    }
+    if (!recovering) void this.#recovery();
   }
 
   /** Stops all who are affected, waits, and puts them in line. Who fails meanwhile joins in. */
-  async #recovery(affected: Set<SupervisedChild>): Promise<void> {
-    const error = new CancelledError("Restarted together with a sibling", { source: "sibling" });
-    const living = (): SupervisedChild[] =>
-      this.#newestFirst().filter((child) => affected.has(child) && child.attempt !== undefined);
-    do {
-      const asked = new Set<SupervisedChild>();
-      this.#window.pause();
-      for (;;) {
-        const child = living().find((each) => !asked.has(each));
-        if (child === undefined || this.#shutdown !== undefined) break;
-        asked.add(child);
-        if (child.state === "running") child.next = child.policy === "temporary" ? "stop" : "wait";
-        else if (child.next === "begin") child.next = "wait";
-        if (!(await this.#ask(child, error))) {
-          const lateness = late(this.#label, [child]);
-          reportTaskError({ message: lateness.message, error: lateness, scope: this.#scope.name });
+  async #recovery(): Promise<void> {
+    const error = new CancelledError("Restarted with a sibling", { source: "sibling" });
+    const asked = new Set<unknown>();
+    while (!this.scope.cancelRequested) {
+      const living = this.#newestFirst().filter((each) => isLive(each) && this.#affected?.has(each));
+      const child = living.find(({ task }) => !asked.has(task)) ?? living[0];
+      if (child !== undefined) {
+        // Late ones have no second attempt beside them (V2).
+        const patience = asked.has(child.task) ? Infinity : child.stopTimeout;
+        this.#window.pause();
+        asked.add(child.task);
+        if (child.next === "begin") child.next = "wait";
+        if (!(await this.#ask(child, error, patience))) this.#reportLate(child);
+      } else {
+        this.#window.resume();
+        const left = this.#due - performance.now();
+        if (left <= 0) {
+          this.#affected = undefined;
+          this.#line = new Set([...this.children.values()].filter(({ state }) => state === "backing-off"));
+          this.#advance();
+          return;
         }
+        // Whoever fails meanwhile ends the wait, and it begins anew.
+        this.#wait = new CancellationSource();
+        await lasts(left, this.#wait);
       }
-      // Late ones have no second attempt beside them (V2).
-      await Promise.allSettled(living().flatMap(({ task }) => task ?? []));
-      this.#window.resume();
-      const left = this.#due - performance.now();
-      // Whoever fails meanwhile ends the wait, and it begins anew.
-      if (left > 0 && this.#shutdown === undefined) await sleep(left, this.#newWait()).catch(noop);
-      if (this.#shutdown !== undefined) return;
-    } while (living().length > 0 || this.#due > performance.now());
-    this.#affected = undefined;
-    this.#line = new Set([...this.children.values()].filter(({ state }) => state === "waiting"));
-    this.#advance();
-  }
-
-  #newWait(): CancellationToken {
-    this.#wait = new CancellationSource();
-    return this.#wait.token;
-  }
-
-  #backOff(child: SupervisedChild, delay: number): void {
-    child.state = "backing-off";
-    if (delay === 0) {
-      child.go();
-      return;
     }
-    const wait = new CancellationSource();
-    child.interrupt = () => {
-      wait.cancel();
-    };
-    void sleep(delay, wait.token).then(() => {
-      child.go();
-    }, noop);
   }
 
   /** The supervisor is cancelled, whichever way: everybody stops, one after another (V1). */
-  #stopAll(error: CancelledError): void {
-    this.#shutdown = error;
+  async #stopAll(error: CancelledError): Promise<void> {
     this.#wait.cancel();
     const children = this.#newestFirst();
+    for (const child of children) this.#withdraw(child);
+    this.close();
+    const tooLate: SupervisedChild[] = [];
+    const { error: limit } = this.#verdict;
     for (const child of children) {
-      if (child.state === "waiting" || child.state === "backing-off") this.#finish(child, "stopped");
+      if (!isLive(child) || (await this.#ask(child, error))) continue;
+      tooLate.push(child);
+      if (limit === undefined) this.#verdict.error = this.#late(child, tooLate);
+      else this.#reportLate(child);
     }
-    void this.#askAll(children, error);
   }
 
-  async #askAll(children: readonly SupervisedChild[], error: CancelledError): Promise<void> {
-    for (const child of children) {
-      if (child.attempt !== undefined && !(await this.#ask(child, error))) this.#verdict.late.add(child);
-    }
+  #reportLate(child: SupervisedChild): void {
+    const error = this.#late(child);
+    reportTaskError({ message: error.message, error });
   }
 
-  /** Asks an attempt to end; resolves with whether it did within its `stopTimeout`. */
-  async #ask(child: SupervisedChild, error: CancelledError): Promise<boolean> {
+  /** The error that names who did not stop in time, this child the last. */
+  #late(child: SupervisedChild, children = [child]): TimeoutError {
+    return new TimeoutError(
+      child.stopTimeout,
+      `Children of ${this.label} did not stop in time: ${namesOf(children)}`,
+    );
+  }
+
+  /** Asks an attempt to end; resolves with whether it did in time. */
+  async #ask(
+    child: SupervisedChild,
+    error = new CancelledError("Stopped by hand", { source: "shutdown" }),
+    patience = child.stopTimeout,
+  ): Promise<boolean> {
     child.state = "stopping";
     // It may be in the synchronous part of its function, before its task is known.
     if (child.task === undefined) await Promise.resolve();
@@ -397,31 +388,26 @@ export class Team implements ChildOwner {
     if (task === undefined) return true;
     task.cancel(error);
     const ended = new CancellationSource();
-    const forget = task.onDone(() => {
+    task.onDone(() => {
       ended.cancel();
     });
-    return sleep(child.stopTimeout, ended.token).then(
-      () => {
-        forget();
-        return false;
-      },
-      () => true,
-    );
+    return !(await lasts(patience, ended));
+  }
+
+  /** A child that was to begin is not going to. */
+  #withdraw(child: SupervisedChild): void {
+    if (child.state === "backing-off") this.#finish(child, "stopped");
   }
 
   /** A child has ended for good. */
   #finish(child: SupervisedChild, state: "stopped" | "failed"): void {
-    child.interrupt?.();
+    child.interrupt();
     child.state = state;
-    if (state === "stopped") this.#emit({ type: "stopped", child });
-    if (child.policy === "temporary" && this.children.get(child.name) === child)
-      this.children.delete(child.name);
-    child.settle();
+    if (state === "stopped") this.#tell("stopped", child);
+    if (child.policy === "temporary") this.children.delete(child.name);
+    child.settled.ring();
     this.#alive--;
-    if (this.#alive === 0) {
-      this.#nursery = undefined;
-      this.#dismiss();
-    }
+    this.#restIfDone();
     this.#pass(child);
   }
 
@@ -429,45 +415,33 @@ export class Team implements ChildOwner {
     return [...this.children.values()].reverse();
   }
 
+  /** A fatal error is the keeper's to carry out; the first one, as ever. */
+  #fail(context: TaskErrorContext): void {
+    const { error } = context;
+    this.#fatal ??= { error };
+    if (this.#fatal.error !== error) reportTaskError(context);
+    this.#cancel(error, "sibling");
+  }
+
   #cancel(reason: unknown, source: CancelSource): void {
-    this.#scope.cancel(new CancelledError(reason, { source }));
+    this.scope.cancel(new CancelledError(reason, { source }));
   }
 
-  #isFatal(error: unknown): boolean {
-    const { isFatal = (any: unknown) => any instanceof FatalError } = this.#options;
-    try {
-      return isFatal(error);
-    } catch (thrown) {
-      reportTaskError({
-        message: `Error in isFatal of ${this.#label}`,
-        error: thrown,
-        scope: this.#scope.name,
+  #tell(type: SupervisorEvent["type"], child: SupervisedChild, more?: Partial<SupervisorEvent>): void {
+    const event = { type, child, ...more };
+    void Promise.resolve(event)
+      .then(this.#onEvent)
+      .catch((error: unknown) => {
+        reportTaskError({ message: `Error in onEvent of ${this.label}`, error });
       });
-      return false;
-    }
   }
 
-  #emit(event: SupervisorEvent): void {
-    const { onEvent } = this.#options;
-    if (onEvent === undefined) return;
-    void Promise.resolve().then(() => {
-      try {
-        onEvent(event);
-      } catch (error) {
-        reportTaskError({ message: `Error in onEvent of ${this.#label}`, error, scope: this.#scope.name });
-      }
-    });
-  }
-
-  get #label(): string {
-    return `Supervisor "${this.#scope.name}"`;
-  }
-
-  get #steady(): number {
-    return this.#options.withinMs ?? 5000;
+  get label(): string {
+    return `Supervisor "${this.scope.name}"`;
   }
 }
 
-function noop(): void {
-  // An interrupted wait has nothing to say.
+/** Whether an attempt is running. */
+function isLive({ state }: SupervisedChild): boolean {
+  return state === "running" || state === "stopping";
 }

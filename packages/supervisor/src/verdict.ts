@@ -1,33 +1,21 @@
-import { type ScopePolicy, TimeoutError, reportTaskError } from "@scope/core";
-import type { RestartLimitError } from "./restart-limit-error.ts";
+import type { ScopePolicy } from "@scope/core";
 
-interface Late {
-  readonly name: string;
-  readonly stopTimeout: number;
-}
-
-/** What a supervisor ends in, beside the failures that were told at once. Knows no supervisor. */
+/** What an owner ends in, beside what was told at once: one error, handed out once. Knows no owner. */
 export class Verdict implements ScopePolicy {
-  readonly kind = "Supervisor";
-  limit: RestartLimitError | undefined;
-  /** Who did not stop in time. */
-  readonly late = new Set<Late>();
+  readonly kind: string;
+  error: unknown;
 
-  outcome(label: () => string): Error | undefined {
-    const { limit } = this;
-    const lateness = this.late.size === 0 ? undefined : late(label(), [...this.late]);
-    this.limit = undefined;
-    this.late.clear();
-    if (limit !== undefined && lateness !== undefined) {
-      reportTaskError({ message: lateness.message, error: lateness });
-    }
-    return limit ?? lateness;
+  constructor(kind: string) {
+    this.kind = kind;
+  }
+
+  outcome(): unknown {
+    const { error } = this;
+    this.error = undefined;
+    return error;
   }
 }
 
-/** The error that names who did not stop in time. */
-export function late(label: string, children: readonly Late[]): TimeoutError {
-  const names = children.map(({ name, stopTimeout }) => `"${name}" (${stopTimeout} ms)`).join(", ");
-  const longest = Math.max(...children.map(({ stopTimeout }) => stopTimeout));
-  return new TimeoutError(longest, `Children of ${label} did not stop in time: ${names}`);
+export function namesOf(named: Iterable<{ readonly name: string }>): string {
+  return Array.from(named, ({ name }) => `"${name}"`).join(", ");
 }
