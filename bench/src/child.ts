@@ -2,7 +2,7 @@
 import { setMaxListeners } from "node:events";
 import { type Time, time } from "../../packages/test-utils/src/bench.ts";
 import { heapUsed } from "../../packages/test-utils/src/heap.ts";
-import type { Answer, Effort, Job, Round } from "./job.ts";
+import type { Answer, Job, Round } from "./job.ts";
 import type { Peer } from "./peer.ts";
 import { memoryOf } from "./memory.ts";
 import { BATCH, type Timed, type WorkKind, check, kindOf, pieces } from "./works.ts";
@@ -87,20 +87,19 @@ async function answer(kind: WorkKind, peer: Peer, reference: Peer, job: Job): Pr
   const { letter, effort } = job;
   await check(kind, peer, Math.min(job.count, CHECKED));
   // A signal has nothing to compare a child with: the unit is a function under `Promise.allSettled`.
-  const [referenceKind, referenceCount] =
-    letter === "j" ? [kindOf("a"), REFERENCE_COUNT] : [kind, job.count];
+  const [referenceKind, referenceCount] = letter === "j" ? [kindOf("a"), REFERENCE_COUNT] : [kind, job.count];
 
   let count = job.count;
   let limited = referenceCount;
   if (letter === "h") {
-    const { once } = await pace((times) => kind.timed(peer, BATCH, times), effort.warmUp);
+    const { once } = await pace(kind.timed(peer, BATCH), effort.warmUp);
     while (count > BATCH && (once / 1e6) * (count / BATCH) > PATIENCE) count /= 10;
     limited = count;
   }
   const bytes = letter === "h" ? { grown: await grown(peer, count) } : undefined;
 
-  const own = await pace((times) => kind.timed(peer, count, times), effort.warmUp);
-  const other = await pace((times) => referenceKind.timed(reference, limited, times), effort.warmUp);
+  const own = await pace(kind.timed(peer, count), effort.warmUp);
+  const other = await pace(referenceKind.timed(reference, limited), effort.warmUp);
   const paced = [own, other] as const;
   const each = [pieces(letter, count), referenceKind === kind ? pieces(letter, limited) : limited] as const;
 
@@ -111,11 +110,15 @@ async function answer(kind: WorkKind, peer: Peer, reference: Peer, job: Job): Pr
       kind.prepared ? Math.max(1, Math.round(100_000 / each[index]!)) : 1e6,
     ),
   );
+  // Every measurement comes after a run that is not timed.
+  const span = 2 * paced.reduce((sum, { once }, index) => sum + (once * warm[index]!) / 1e6, 0);
+  const affordable = (wanted: number, share: number): number =>
+    Math.min(wanted, Math.floor((effort.budget * share) / span));
   const cold = each.map((tasks, index) => Math.min(Math.max(1, Math.round(COLD / tasks)), warm[index]!));
   return {
     count,
-    rounds: await rounds(paced, effort.rounds, warm, each, false),
-    roundsAfterGc: await rounds(paced, effort.roundsAfterGc, cold, each, true),
+    rounds: await rounds(paced, Math.max(1, affordable(effort.rounds, 0.6)), warm, each, false),
+    roundsAfterGc: await rounds(paced, affordable(effort.roundsAfterGc, 0.4), cold, each, true),
     ...(bytes && { bytes }),
   };
 }
@@ -143,8 +146,6 @@ export async function main(job: Job, peers: readonly Peer[], reference: Peer): P
   }
   return answer(kindOf(job.letter), peer, reference, job);
 }
-
-export type { Effort };
 
 const given = process.argv[2];
 if (given !== undefined) {

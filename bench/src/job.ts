@@ -19,6 +19,8 @@ export interface Effort {
   warmUp: number;
   /** Milliseconds that one measurement takes, about. */
   target: number;
+  /** Milliseconds for all measurements of a job: who is slow is measured less often, but once. */
+  budget: number;
 }
 
 /** Of one round: this peer's, and that of the reference in the same process. */

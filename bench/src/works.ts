@@ -23,8 +23,16 @@ export interface WorkKind {
   outcome(peer: Peer, count: number): Promise<unknown>;
   /** What that has to be. */
   expected(count: number): unknown;
-  /** The work itself, `times` times over. */
-  timed(peer: Peer, count: number, times: number): Timed;
+  /** The work itself, as many times over as is asked. */
+  timed(peer: Peer, count: number): (times: number) => Timed;
+}
+
+function repeated(once: () => Promise<unknown>): (times: number) => Timed {
+  return (times) => ({
+    run: async () => {
+      for (let n = 0; n < times; n++) await once();
+    },
+  });
 }
 
 export const LIMIT = 16;
@@ -75,13 +83,9 @@ function joining(letter: "a" | "b", title: string, fn: Fn): WorkKind {
     needs: "join",
     outcome: (peer, count) => told(count, (fns) => peer.join!(fns), letter === "a" ? 0 : 1),
     expected: allEnded,
-    timed(peer, count, times) {
+    timed(peer, count) {
       const fns = range(count, () => fn);
-      return {
-        run: async () => {
-          for (let n = 0; n < times; n++) await peer.join!(fns);
-        },
-      };
+      return repeated(() => peer.join!(fns));
     },
   };
 }
@@ -107,13 +111,9 @@ function ending(
       return { ...atEnd, late: found.ended - atEnd.ended };
     },
     expected: (count) => ({ begun: count, ended: count, value: result, late: 0 }),
-    timed(peer, count, times) {
+    timed(peer, count) {
       const found = tally();
-      return {
-        run: async () => {
-          for (let n = 0; n < times; n++) await once(peer, count, found);
-        },
-      };
+      return repeated(() => once(peer, count, found));
     },
   };
 }
@@ -143,7 +143,7 @@ export const kinds: readonly WorkKind[] = [
       after: { begun: count, ended: count },
       late: 0,
     }),
-    timed: (peer, count, times) => ({
+    timed: (peer, count) => (times) => ({
       prepare: async () => {
         const found = tally();
         const all = range(times, () => peer.wait!(count, found));
@@ -178,13 +178,9 @@ export const kinds: readonly WorkKind[] = [
       return { ...found, withinLimit: most <= LIMIT || peer.weaker?.d !== undefined };
     },
     expected: (count) => ({ ...allEnded(count), withinLimit: true }),
-    timed(peer, count, times) {
+    timed(peer, count) {
       const fns = range(count, () => yields);
-      return {
-        run: async () => {
-          for (let n = 0; n < times; n++) await peer.limited!(fns, LIMIT);
-        },
-      };
+      return repeated(() => peer.limited!(fns, LIMIT));
     },
   },
   ending("e", "fail fast: one task fails, all others end", "failFast", failure, (peer, count, found) =>
@@ -213,16 +209,12 @@ export const kinds: readonly WorkKind[] = [
       return values;
     },
     expected: (count) => range(count, (index) => count - 1 - index),
-    timed(peer, count, times) {
+    timed(peer, count) {
       const fns = range(count, (index) => async () => {
         await Promise.resolve();
         return index;
       });
-      return {
-        run: async () => {
-          for (let n = 0; n < times; n++) await peer.completed!(fns);
-        },
-      };
+      return repeated(() => peer.completed!(fns));
     },
   },
   {
@@ -238,7 +230,7 @@ export const kinds: readonly WorkKind[] = [
         await owner.close();
       }),
     expected: allEnded,
-    timed: (peer, count, times) => ({
+    timed: (peer, count) => (times) => ({
       run: async () => {
         const owner = peer.open!();
         for (let n = 0; n < times; n++) {
@@ -268,15 +260,15 @@ export const kinds: readonly WorkKind[] = [
       return toldOf;
     },
     expected: (count) => count,
-    timed(peer, count, times) {
+    timed(peer, count) {
       const parent = peer.parent!();
       const callback = (): void => {};
       for (let n = 0; n < count; n++) parent.keep(callback);
-      return {
+      return (times) => ({
         run: () => {
           for (let n = 0; n < times; n++) parent.pass(callback);
         },
-      };
+      });
     },
   },
 ];
