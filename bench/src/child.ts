@@ -16,35 +16,39 @@ const CHECKED = 100;
 /** Tasks in one measurement after a full collection: those that come first, in code that may have to start cold. */
 const COLD = 20_000;
 
-/** Milliseconds that the millions of (h) may take. */
-const PATIENCE = 10_000;
-
 /** Does the same as often as a measurement needs. */
 interface Paced {
   repeated(times: number): Timed;
-  /** Nanoseconds of one time, roughly. */
+  /** Nanoseconds of one time, roughly; and with what is prepared for it. */
   once: number;
+  whole: number;
 }
 
-async function runOnce(timed: Timed): Promise<number> {
+async function runOnce(timed: Timed): Promise<{ span: number; whole: number }> {
+  const first = performance.now();
   const prepared = await timed.prepare?.();
   const begin = performance.now();
   await timed.run(prepared);
-  return (performance.now() - begin) * 1e6;
+  const end = performance.now();
+  return { span: (end - begin) * 1e6, whole: (end - first) * 1e6 };
+}
+
+/** Milliseconds: other programs' time warms nothing up. */
+function processorTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e3;
 }
 
 /** Warms up, and finds out how long one time takes. */
 async function pace(repeated: (times: number) => Timed, warmUp: number): Promise<Paced> {
-  const end = performance.now() + warmUp;
+  const end = processorTime() + warmUp;
   let times = 1;
-  let once = await runOnce(repeated(1));
-  while (performance.now() < end) {
-    const timed = repeated(times);
-    const span = await runOnce(timed);
-    once = span / times;
-    if (span < 2e6) times *= 4;
+  let { span, whole } = await runOnce(repeated(1));
+  while (processorTime() < end) {
+    if (span < 2e6 && whole < 2e7) times *= 4;
+    ({ span, whole } = await runOnce(repeated(times)));
   }
-  return { repeated, once };
+  return { repeated, once: span / times, whole: whole / times };
 }
 
 /** One round: each once, in turns; nanoseconds for one time. */
@@ -93,7 +97,7 @@ async function answer(kind: WorkKind, peer: Peer, reference: Peer, job: Job): Pr
   let limited = referenceCount;
   if (letter === "h") {
     const { once } = await pace(kind.timed(peer, BATCH), effort.warmUp);
-    while (count > BATCH && (once / 1e6) * (count / BATCH) > PATIENCE) count /= 10;
+    while (count > BATCH && (once / 1e6) * (count / BATCH) > effort.budget) count /= 10;
     limited = count;
   }
   const bytes = letter === "h" ? { grown: await grown(peer, count) } : undefined;
@@ -107,11 +111,11 @@ async function answer(kind: WorkKind, peer: Peer, reference: Peer, job: Job): Pr
     // What is prepared has to fit into memory.
     Math.min(
       Math.max(1, Math.round((effort.target * 1e6) / once)),
-      kind.prepared ? Math.max(1, Math.round(100_000 / each[index]!)) : 1e6,
+      kind.prepared ? Math.max(1, Math.round(COLD / each[index]!)) : 1e6,
     ),
   );
   // Every measurement comes after a run that is not timed.
-  const span = 2 * paced.reduce((sum, { once }, index) => sum + (once * warm[index]!) / 1e6, 0);
+  const span = 2 * paced.reduce((sum, { whole }, index) => sum + (whole * warm[index]!) / 1e6, 0);
   const affordable = (wanted: number, share: number): number =>
     Math.min(wanted, Math.floor((effort.budget * share) / span));
   const cold = each.map((tasks, index) => Math.min(Math.max(1, Math.round(COLD / tasks)), warm[index]!));

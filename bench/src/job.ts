@@ -15,7 +15,7 @@ export interface Effort {
   /** Measurements with the garbage as it comes, and after a full collection each. */
   rounds: number;
   roundsAfterGc: number;
-  /** Milliseconds that the work is done for before it is timed. */
+  /** Milliseconds of the processor that the work gets before it is timed. */
   warmUp: number;
   /** Milliseconds that one measurement takes, about. */
   target: number;

@@ -22,6 +22,7 @@ const USAGE = `pnpm bench [options]
   --peer taskgroup     these peers alone, by a part of their names; again for more
   --runtimes a,b       others than node@24.21.0,bun@1.4.4 beside the running Node; "" for none
   --processes n        processes for each peer, work and size
+  --docs folder        where --full writes to
   --json file          writes what was measured
   --from file          measures nothing: reports what such a file says`;
 
@@ -34,20 +35,19 @@ const { values } = parseArgs({
     peer: { type: "string", multiple: true, default: [] },
     runtimes: { type: "string" },
     processes: { type: "string" },
+    docs: { type: "string", default: path.join(import.meta.dirname, "..", "..", "docs") },
     json: { type: "string" },
     from: { type: "string" },
     help: { type: "boolean", short: "h", default: false },
   },
 });
 
-const root = path.join(import.meta.dirname, "..", "..");
-
 function tell(progress: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${progress}`);
 }
 
 async function measure(): Promise<Results> {
-  const plan = values.full ? full : values.tiny ? tiny : short;
+  const plan = values.tiny ? tiny : values.full ? full : short;
   const pinned = values.runtimes ?? (values.full ? "node@24.21.0,bun@1.4.4" : "");
   const letters = values.work.split(",").filter((letter) => letter !== "");
   const runtimes: Runtime[] = [
@@ -105,6 +105,6 @@ else {
   const results =
     values.from === undefined ? await measure() : (JSON.parse(readFileSync(values.from, "utf8")) as Results);
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results)}\n`);
-  if (values.full) writeDocument(results, path.join(root, "docs"));
+  if (values.full) writeDocument(results, values.docs);
   console.log(printed(results));
 }

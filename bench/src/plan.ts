@@ -8,12 +8,12 @@ export interface Plan {
   effort: Effort;
   /** Processes for each peer, work and size; the peers take turns. */
   processes: number;
-  /** Milliseconds after which a process is ended: its peer is too slow for this size. */
+  /** Milliseconds after which a process is ended: its peer is too slow for this size. A million get five times as many. */
   patience: number;
   /** Fresh processes for each import. */
   imports: number;
-  /** From this size on, only the reference and our own are measured. */
-  oursFrom: number;
+  /** From this size on, TaskGroup alone is measured. */
+  groupFrom: number;
 }
 
 export const MILLION = 1_000_000;
@@ -27,15 +27,15 @@ export const short: Plan = {
     e: [1_000],
     f: [1_000],
     g: [1_000],
-    h: [200_000],
-    i: [20_000],
+    h: [100_000],
+    i: [10_000],
     j: [0, 1_000, 100_000],
   },
-  effort: { rounds: 5, roundsAfterGc: 3, warmUp: 40, target: 5, budget: 400 },
+  effort: { rounds: 5, roundsAfterGc: 3, warmUp: 30, target: 4, budget: 250 },
   processes: 1,
-  patience: 5_000,
+  patience: 4_000,
   imports: 5,
-  oursFrom: MILLION,
+  groupFrom: MILLION,
 };
 
 export const full: Plan = {
@@ -55,7 +55,7 @@ export const full: Plan = {
   processes: 3,
   patience: 60_000,
   imports: 31,
-  oursFrom: Infinity,
+  groupFrom: Infinity,
 };
 
 /** To see that it runs. */

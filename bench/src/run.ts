@@ -4,7 +4,7 @@ import path from "node:path";
 import { importPeers, peerFiles } from "./bundle.ts";
 import type { Answer, Job } from "./job.ts";
 import type { Letter, Peer } from "./peer.ts";
-import type { Plan } from "./plan.ts";
+import { MILLION, type Plan } from "./plan.ts";
 import { type Cell, summarise } from "./results.ts";
 import type { Runtime } from "./runtimes.ts";
 import { kinds, offers } from "./works.ts";
@@ -49,7 +49,7 @@ function jobs({ peers, fileOf }: Catalogue, plan: Plan, wanted: Wanted): Job[] {
         if (wanted.peers.length > 0 && !named) continue;
         if (kind === undefined ? peer.keeper === undefined : !offers(peer, kind)) continue;
         if (letter === "j" && count > (peer.mostSiblings ?? Infinity)) continue;
-        if (count >= plan.oursFrom && letter === "a" && peer.kind !== "ours") continue;
+        if (letter === "a" && count >= plan.groupFrom && peer.name !== "TaskGroup") continue;
         found.push({ file: fileOf.get(peer)!, peer: peer.name, letter, count, effort: plan.effort });
       }
     }
@@ -104,7 +104,7 @@ export function runAll(
       );
       try {
         if (smaller !== undefined) throw new Error(smaller.failure);
-        slot.answers.push(runJob(bundles, runtime, job, plan.patience));
+        slot.answers.push(runJob(bundles, runtime, job, plan.patience * (job.count >= MILLION ? 5 : 1)));
       } catch (error) {
         slot.failure = (error as Error).message;
       }

@@ -22,7 +22,7 @@ const effection: Peer = {
     }),
   wait(count, tally) {
     const task = run(function* () {
-      for (let n = 0; n < count; n++) yield* spawn(() => waits(tally));
+      for (let n = 0; n < count; n++) void (yield* spawn(() => waits(tally)));
       yield* suspend();
     });
     let halted: Promise<unknown>;
@@ -37,7 +37,7 @@ const effection: Peer = {
     errorOf(
       run(function* () {
         for (let n = 0; n < count; n++) {
-          yield* spawn(() => (n === failing ? call(() => fails(tally, error)) : waits(tally)));
+          void (yield* spawn(() => (n === failing ? call(() => fails(tally, error)) : waits(tally))));
         }
         yield* suspend();
       }),

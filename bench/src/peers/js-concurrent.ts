@@ -1,5 +1,11 @@
-import { Task } from "js-concurrent";
+import * as library from "js-concurrent";
 import { type Peer, aborted, errorOf, fails, range, waits, wins } from "../peer.ts";
+
+type Tasks = readonly ((signal: AbortSignal) => Promise<unknown>)[];
+type Run = (tasks: Tasks, options?: { concurrency?: number; signal?: AbortSignal }) => Promise<unknown>;
+
+/** Its own types import each other without extensions, as its files do: TypeScript finds none. */
+const { Task } = library as unknown as { Task: Record<"all" | "allSettled" | "race", Run> };
 
 const NO_WAIT = "it waits for nobody: here the others have ended by chance";
 
@@ -8,8 +14,8 @@ const concurrent: Peer = {
   kind: "library",
   lacks: { g: "no iteration", h: "no owner", i: "one signal for all, and a fixed list", j: "no tokens" },
   weaker: { c: NO_WAIT, e: NO_WAIT, f: NO_WAIT },
-  join: (fns) => Task.allSettled([...fns]),
-  limited: (fns, concurrency) => Task.allSettled([...fns], { concurrency }),
+  join: (fns) => Task.allSettled(fns),
+  limited: (fns, concurrency) => Task.allSettled(fns, { concurrency }),
   wait(count, tally) {
     const controller = new AbortController();
     const ended = errorOf(

@@ -4,5 +4,5 @@ declare module "nursery" {
   namespace Nursery {
     class CancelTask extends Error {}
   }
-  export default Nursery;
+  export = Nursery;
 }

@@ -59,23 +59,25 @@ function draw(file: string, title: string, axis: string, bars: readonly Bar[], l
   return { file, title, svg: `${svg}\n` };
 }
 
-/** The works that have a chart, at the largest size that everybody could do. */
-const charted: readonly (readonly [Letter, number])[] = [
-  ["a", 100],
-  ["a", 10_000],
-  ["c", 10_000],
-  ["d", 10_000],
-  ["e", 100],
-  ["f", 100],
-  ["g", 10_000],
-  ["h", 10_000_000],
+/** The works that have a chart; at the largest size, if none is named. */
+const charted: readonly (readonly [letter: Letter, title: string, count?: number])[] = [
+  ["a", "Spawn and join", 100],
+  ["a", "Spawn and join", 10_000],
+  ["c", "Cancel and wait"],
+  ["d", "Under a limit of 16"],
+  ["e", "Fail fast"],
+  ["f", "Race"],
+  ["g", "Completion order"],
+  ["h", "A long-lived owner"],
 ];
 
 export function charts(results: Results): Chart[] {
   const [runtime] = results.runtimes;
   const ours = new Set(results.peers.filter(({ kind }) => kind === "ours").map(({ name }) => name));
   const found: Chart[] = [];
-  for (const [letter, count] of charted) {
+  for (const [letter, title, named] of charted) {
+    const sizes = results.cells.filter((cell) => cell.letter === letter).map(({ asked }) => asked);
+    const count = named ?? Math.max(...sizes);
     const bars = results.cells.flatMap((cell): Bar[] =>
       cell.runtime === runtime && cell.letter === letter && cell.asked === count && cell.warm !== undefined
         ? [{ name: cell.peer, value: cell.warm.ratio.median, ours: ours.has(cell.peer) }]
@@ -85,8 +87,8 @@ export function charts(results: Results): Chart[] {
     const size = count.toLocaleString("en");
     found.push(
       draw(
-        `performance-${letter}-${count}.svg`,
-        `(${letter}) ${TITLES[letter] ?? letter}, ${size} tasks, ${runtime!}`,
+        `performance-${letter}${named === undefined ? "" : `-${named}`}.svg`,
+        `(${letter}) ${title}, ${size} tasks, ${runtime!}`,
         "processor time, Promise.allSettled = 1 (logarithmic; shorter is better)",
         bars,
         true,
@@ -116,13 +118,3 @@ export function charts(results: Results): Chart[] {
 
 /** The first sizes are ours. */
 const OUR_SIZES = 4;
-
-const TITLES: Partial<Record<Letter, string>> = {
-  a: "Spawn and join",
-  c: "Cancel and wait",
-  d: "Under a limit of 16",
-  e: "Fail fast",
-  f: "Race",
-  g: "Completion order",
-  h: "A long-lived owner",
-};
