@@ -78,11 +78,12 @@ async function measure(): Promise<Results> {
     date: new Date().toISOString().slice(0, 10),
     machine: `${os.cpus().length} x ${cpu?.model.trim() ?? "unknown processor"}, ${memory} GiB, ${os.type()} ${os.arch()}`,
     runtimes: runtimes.map(({ name }) => name),
-    peers: catalogue.peers.map(({ name, kind, lacks, weaker }) => ({
+    peers: catalogue.peers.map(({ name, kind, lacks, weaker, ownKind }) => ({
       name,
       kind,
       ...(lacks && { lacks }),
       ...(weaker && { weaker }),
+      ...(ownKind && { ownKind }),
     })),
     versions: versions(),
     cells,

@@ -9,7 +9,8 @@ export type Letter = "a" | "b" | "c" | "d" | "e" | "f" | "g" | "h" | "i" | "j";
 /** How many functions have begun, and how many have ended. */
 export interface Tally {
   begun: number;
-  ended: number;
+  /** `undefined` while it is timed: a `finally` in each would cost as much as the rest. */
+  ended: number | undefined;
 }
 
 /** Tasks that wait. */
@@ -51,6 +52,8 @@ export interface Peer {
   readonly lacks?: Partial<Record<Letter, string>>;
   /** Works that it does, but without a guarantee that the others give. */
   readonly weaker?: Partial<Record<Letter, string>>;
+  /** Works whose waiting tasks are its own kind, not the async functions of the others. */
+  readonly ownKind?: Partial<Record<Letter, string>>;
   /** More live siblings than this take it minutes (j). */
   readonly mostSiblings?: number;
   /** (a), (b): runs them all together, and waits for all. */
@@ -76,20 +79,32 @@ export interface Peer {
 export const WON = 42;
 
 /** A task that waits for its cancellation, whichever way that comes. */
-export async function waits(tally: Tally, cancelled: Promise<unknown>): Promise<void> {
+export function waits(tally: Tally, cancelled: Promise<unknown>): Promise<void> {
   tally.begun++;
+  return tally.ended === undefined ? waitsFor(cancelled) : endsWith(cancelled, tally);
+}
+
+async function waitsFor(cancelled: Promise<unknown>): Promise<void> {
+  await cancelled;
+}
+
+async function endsWith(cancelled: Promise<unknown>, tally: Tally): Promise<void> {
   try {
     await cancelled;
   } finally {
-    tally.ended++;
+    noteEnd(tally);
   }
+}
+
+export function noteEnd(tally: Tally): void {
+  if (tally.ended !== undefined) tally.ended++;
 }
 
 /** The task that fails, after a turn of the microtask queue. */
 export async function fails(tally: Tally, error: Error): Promise<never> {
   tally.begun++;
   await Promise.resolve();
-  tally.ended++;
+  noteEnd(tally);
   throw error;
 }
 
@@ -97,7 +112,7 @@ export async function fails(tally: Tally, error: Error): Promise<never> {
 export async function wins(tally: Tally): Promise<number> {
   tally.begun++;
   await Promise.resolve();
-  tally.ended++;
+  noteEnd(tally);
   return WON;
 }
 

@@ -50,7 +50,7 @@ export interface Size {
 }
 
 /** A peer as the reports need it: without its functions. */
-export type PeerNote = Pick<Peer, "name" | "kind" | "lacks" | "weaker">;
+export type PeerNote = Pick<Peer, "name" | "kind" | "lacks" | "weaker" | "ownKind">;
 
 export interface Results {
   date: string;

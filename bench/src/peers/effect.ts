@@ -1,16 +1,19 @@
 import { Effect, Fiber, FiberSet, Stream } from "effect";
-import { type Fn, type Peer, type Tally, range, WON } from "../peer.ts";
+import { type Fn, type Peer, type Tally, noteEnd, range, WON } from "../peer.ts";
 
 const UNBOUNDED = { concurrency: "unbounded", discard: true } as const;
 
+/** Waits as its own fibers do: in no promise. An async function that is interrupted would not be waited for. */
 function waits(tally: Tally): Effect.Effect<never> {
-  return Effect.suspend(() => {
+  const waiting = Effect.suspend(() => {
     tally.begun++;
     return Effect.never;
-  }).pipe(
+  });
+  if (tally.ended === undefined) return waiting;
+  return waiting.pipe(
     Effect.ensuring(
       Effect.sync(() => {
-        tally.ended++;
+        noteEnd(tally);
       }),
     ),
   );
@@ -21,7 +24,7 @@ function after<T, E>(tally: Tally, end: Effect.Effect<T, E>): Effect.Effect<T, E
   return Effect.promise(async () => {
     tally.begun++;
     await Promise.resolve();
-    tally.ended++;
+    noteEnd(tally);
   }).pipe(Effect.andThen(end));
 }
 
@@ -53,6 +56,10 @@ function starting(
   };
 }
 
+const ownFibers =
+  "its waiting fibers hold no promise; an async function that it interrupts is not waited for";
+const ownKind = { c: ownFibers, e: ownFibers, f: ownFibers };
+
 const noTokens = "no tokens apart from fibers";
 
 const forkChild: Peer = {
@@ -66,6 +73,7 @@ const forkChild: Peer = {
     i: "see FiberSet",
     j: noTokens,
   },
+  ownKind,
   ...starting((all) =>
     Effect.gen(function* () {
       const fibers = [];
@@ -79,6 +87,7 @@ const fiberSet: Peer = {
   name: "effect: FiberSet",
   kind: "library",
   lacks: { d: "see Effect.all", f: "see Effect.all", g: "see Effect.all", j: noTokens },
+  ownKind,
   ...starting(<A, E>(all: readonly Effect.Effect<A, E>[]) =>
     Effect.scoped(
       Effect.gen(function* () {
@@ -133,6 +142,7 @@ const all: Peer = {
   name: "effect: Effect.all",
   kind: "library",
   lacks: { h: "a fixed list: see FiberSet", i: "see FiberSet", j: noTokens },
+  ownKind,
   ...starting((every) => Effect.all(every, UNBOUNDED)),
   limited: (fns, concurrency) => Effect.runPromise(Effect.all(effects(fns), { concurrency, discard: true })),
   race: (count, winner, tally) =>

@@ -1,19 +1,23 @@
 import { type Operation, type Task, call, createScope, race, run, spawn, suspend } from "effection";
-import { type Peer, type Tally, errorOf, fails, range, wins } from "../peer.ts";
+import { type Peer, type Tally, errorOf, fails, noteEnd, range, wins } from "../peer.ts";
 
 function* waits(tally: Tally): Operation<void> {
   tally.begun++;
+  if (tally.ended === undefined) yield* suspend();
   try {
     yield* suspend();
   } finally {
-    tally.ended++;
+    noteEnd(tally);
   }
 }
+
+const OWN = "its waiting operations hold no promise";
 
 const effection: Peer = {
   name: "effection",
   kind: "library",
   lacks: { d: "no limit", g: "no iteration by completion", j: "no tokens apart from scopes" },
+  ownKind: { c: OWN, e: OWN, f: OWN },
   join: (fns) =>
     run(function* () {
       const tasks: Task<unknown>[] = [];

@@ -57,7 +57,7 @@ export function workTable(
     return ` [${notes.indexOf(text) + 1}]`;
   };
   const rows: string[][] = [];
-  for (const { name, lacks, weaker } of results.peers) {
+  for (const { name, lacks, weaker, ownKind } of results.peers) {
     const own = cells.filter(({ peer }) => peer === name);
     if (own.length === 0) {
       const lack = lacks?.[letter];
@@ -65,7 +65,7 @@ export function workTable(
       rows.push([name, `not offered${mark(lack)}`, ...new Array<string>(sizes.length * 3 - 1).fill("")]);
       continue;
     }
-    const weak = weaker?.[letter];
+    const weak = weaker?.[letter] ?? ownKind?.[letter];
     rows.push([
       weak === undefined ? name : `${name}${mark(weak)}`,
       ...sizes.flatMap((size) => {
