@@ -13,7 +13,9 @@ export interface Verdict {
   goal: string;
   /** After a full collection before each measurement. */
   afterGc: string;
-  met: boolean | undefined;
+  /** What `the least code` of `peers/floor.ts` has in the same place. */
+  floor: string;
+  met: boolean;
 }
 
 type Regime = "warm" | "afterGc";
@@ -22,10 +24,12 @@ type Regime = "warm" | "afterGc";
 type Value = (regime: Regime) => number | undefined;
 
 const EFFECTS = ["effect: forkChild, join", "effect: FiberSet", "effect: Effect.all"];
+const FLOOR = "the least code";
 const SLOWER_JOINS = [...EFFECTS, "p-map", "p-limit", "p-queue", "nursery", "effection"];
 
-/** The goals for one runtime. */
+/** The goals for one runtime; they were set for Node. */
 export function judge(results: Results, runtime: string): Verdict[] {
+  if (!runtime.startsWith("Node")) return [];
   const verdicts: Verdict[] = [];
 
   const cell = (letter: Letter, peer: string, asked: number): Cell | undefined =>
@@ -62,6 +66,7 @@ export function judge(results: Results, runtime: string): Verdict[] {
     limit: number,
     unit = "x",
     digits = 2,
+    floor?: Value,
   ): void {
     const warm = value("warm");
     if (warm === undefined) return;
@@ -73,6 +78,7 @@ export function judge(results: Results, runtime: string): Verdict[] {
       value: shown(warm),
       goal: `${bound} ${limit.toLocaleString("en")}${unit}`,
       afterGc: shown(value("afterGc")),
+      floor: shown(floor?.("warm")),
       met: bound === "<=" ? warm <= limit : warm >= limit,
     });
   }
@@ -95,12 +101,24 @@ export function judge(results: Results, runtime: string): Verdict[] {
       times(ratio(work, ours, size), ratio(work, fastest, size)),
       ">=",
       limit,
+      "x",
+      2,
+      times(ratio(work, FLOOR, size), ratio(work, fastest, size)),
     );
   }
 
   for (const size of [100, 10_000]) {
     const n = size.toLocaleString("en");
-    add("a", `TaskGroup, N = ${n}, of Promise.allSettled`, ratio("a", "TaskGroup", size), "<=", 0.35);
+    add(
+      "a",
+      `TaskGroup, N = ${n}, of Promise.allSettled`,
+      ratio("a", "TaskGroup", size),
+      "<=",
+      0.35,
+      "x",
+      2,
+      ratio("a", FLOOR, size),
+    );
   }
   for (const size of [100, 10_000]) {
     const n = size.toLocaleString("en");
@@ -111,22 +129,48 @@ export function judge(results: Results, runtime: string): Verdict[] {
       times(ratio("a", "abort-controller-x: all", size), ratio("a", "TaskGroup", size)),
       "<=",
       1.3,
+      "x",
+      2,
+      times(ratio("a", "abort-controller-x: all", size), ratio("a", FLOOR, size)),
     );
   }
-  add("a", "TaskGroup, N = 1, of Promise.allSettled", ratio("a", "TaskGroup", 1), "<=", 1);
-  add("a", "TaskGroup, N = 1,000,000, of Promise.allSettled", ratio("a", "TaskGroup", MILLION), "<=", 1);
+  add(
+    "a",
+    "TaskGroup, N = 1, of Promise.allSettled",
+    ratio("a", "TaskGroup", 1),
+    "<=",
+    1,
+    "x",
+    2,
+    ratio("a", FLOOR, 1),
+  );
+  add(
+    "a",
+    "TaskGroup, N = 1,000,000, of Promise.allSettled",
+    ratio("a", "TaskGroup", MILLION),
+    "<=",
+    1,
+    "x",
+    2,
+    ratio("a", FLOOR, MILLION),
+  );
 
   const cancels = sizeOf("c", "TaskGroup");
+  const microseconds =
+    (peer: string): Value =>
+    (regime) => {
+      const own = figures("c", peer, cancels, regime)?.own.median;
+      return own === undefined ? undefined : own / 1e3;
+    };
   add(
     "c",
     "cancelling a task and waiting for it",
-    (regime) => {
-      const own = figures("c", "TaskGroup", cancels, regime)?.own.median;
-      return own === undefined ? undefined : own / 1e3;
-    },
+    microseconds("TaskGroup"),
     "<=",
     0.3,
     " us",
+    2,
+    microseconds(FLOOR),
   );
   fasterThan(
     "c",
@@ -151,7 +195,9 @@ export function judge(results: Results, runtime: string): Verdict[] {
     ["f", "Supervisor", "race"],
     ["g", "Supervisor", "asCompleted"],
   ] as const) {
-    const same = results.peers.filter(({ kind, weaker }) => kind !== "ours" && weaker?.[work] === undefined);
+    const same = results.peers.filter(
+      ({ kind, weaker }) => kind !== "ours" && kind !== "floor" && weaker?.[work] === undefined,
+    );
     const functions = same.filter(({ ownKind }) => ownKind?.[work] === undefined);
     for (const size of [100, 1_000, 10_000]) {
       const of = `${title}, N = ${size.toLocaleString("en")}, faster than`;

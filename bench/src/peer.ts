@@ -47,7 +47,8 @@ export interface Keeper {
 /** One way to do the works. What it leaves out, it does not offer: `lacks` says why. */
 export interface Peer {
   readonly name: string;
-  readonly kind: "ours" | "platform" | "library";
+  /** `floor`: no peer, but what cannot be undercut. */
+  readonly kind: "ours" | "floor" | "platform" | "library";
   /** What is missing, or where its promise is weaker than the work asks. */
   readonly lacks?: Partial<Record<Letter, string>>;
   /** Works that it does, but without a guarantee that the others give. */

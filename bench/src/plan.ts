@@ -12,7 +12,7 @@ export interface Plan {
   patience: number;
   /** Fresh processes for each import. */
   imports: number;
-  /** From this size on, TaskGroup alone is measured. */
+  /** From this size on, TaskGroup and the least code alone are measured. */
   groupFrom: number;
 }
 

@@ -32,7 +32,7 @@ export async function readCatalogue(bundles: string): Promise<Catalogue> {
   for (const file of peerFiles) {
     for (const peer of await importPeers(bundles, file)) fileOf.set(peer, file);
   }
-  const order = ["ours", "platform", "library"];
+  const order = ["ours", "floor", "platform", "library"];
   const peers = [...fileOf.keys()].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
   return { peers, fileOf };
 }
@@ -49,7 +49,8 @@ function jobs({ peers, fileOf }: Catalogue, plan: Plan, wanted: Wanted): Job[] {
         if (wanted.peers.length > 0 && !named) continue;
         if (kind === undefined ? peer.keeper === undefined : !offers(peer, kind)) continue;
         if (letter === "j" && count > (peer.mostSiblings ?? Infinity)) continue;
-        if (letter === "a" && count >= plan.groupFrom && peer.name !== "TaskGroup") continue;
+        const measured = peer.name === "TaskGroup" || peer.kind === "floor";
+        if (letter === "a" && count >= plan.groupFrom && !measured) continue;
         found.push({ file: fileOf.get(peer)!, peer: peer.name, letter, count, effort: plan.effort });
       }
     }

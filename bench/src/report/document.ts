@@ -30,11 +30,12 @@ export function documentOf(results: Results, drawn: readonly Chart[]): string {
     "## Goals",
     ...runtimes.flatMap((runtime) => {
       const verdicts = judge(results, runtime);
-      const missed = verdicts.filter(({ met }) => met === false).length;
+      if (verdicts.length === 0) return [];
+      const missed = verdicts.filter(({ met }) => !met).length;
       return [
         `### ${runtime}: ${verdicts.length - missed} met, ${missed} missed`,
         markdownTable([goalTable(verdicts).headings, ...goalTable(verdicts).rows], {
-          align: ["l", "l", "r", "r", "l", "r"],
+          align: ["l", "l", "r", "r", "l", "r", "r"],
         }),
       ];
     }),

@@ -149,14 +149,15 @@ export function sizeTable({ sizes }: Results): Table | undefined {
 export function goalTable(verdicts: readonly Verdict[]): Table {
   return {
     title: "Goals",
-    headings: ["", "", "measured", "goal", "", "after GC"],
-    rows: verdicts.map(({ work, what, value, goal, met, afterGc }) => [
+    headings: ["", "", "measured", "goal", "", "after GC", "the least code"],
+    rows: verdicts.map(({ work, what, value, goal, met, afterGc, floor }) => [
       `(${work})`,
       what,
       value,
       goal,
-      met === true ? "met" : "MISSED",
+      met ? "met" : "MISSED",
       afterGc,
+      floor,
     ]),
     notes: [],
   };

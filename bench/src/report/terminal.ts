@@ -23,13 +23,14 @@ export function printed(results: Results): string {
     results.machine,
     ...results.runtimes.flatMap((runtime) => {
       const verdicts = judge(results, runtime);
-      const missed = verdicts.filter(({ met }) => met === false).length;
+      const missed = verdicts.filter(({ met }) => !met).length;
       return [
         `\n== ${runtime}: processor time of one task; ratios to Promise.allSettled in the same process`,
         ...tablesOf(results, runtime, true).map(draw),
         ...(size === undefined ? [] : [draw(size)]),
-        draw(goalTable(verdicts)),
-        `${verdicts.length - missed} met, ${missed} missed`,
+        ...(verdicts.length > 0
+          ? [draw(goalTable(verdicts)), `${verdicts.length - missed} met, ${missed} missed`]
+          : []),
       ];
     }),
   ].join("\n");
