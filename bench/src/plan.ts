@@ -12,8 +12,8 @@ export interface Plan {
   patience: number;
   /** Fresh processes for each import. */
   imports: number;
-  /** From this size on, TaskGroup and the least code alone are measured. */
-  groupFrom: number;
+  /** Sizes of (a) at which TaskGroup and the least code alone are measured. */
+  alone: readonly number[];
 }
 
 export const MILLION = 1_000_000;
@@ -28,14 +28,14 @@ export const short: Plan = {
     f: [1_000],
     g: [1_000],
     h: [100_000],
-    i: [10_000],
+    i: [5_000],
     j: [0, 100_000],
   },
-  effort: { rounds: 5, roundsAfterGc: 3, warmUp: 60, target: 4, budget: 250 },
+  effort: { rounds: 5, roundsAfterGc: 3, warmUp: 60, target: 4, budget: 200 },
   processes: 1,
   patience: 4_000,
   imports: 5,
-  groupFrom: MILLION,
+  alone: [1, MILLION],
 };
 
 export const full: Plan = {
@@ -55,7 +55,7 @@ export const full: Plan = {
   processes: 3,
   patience: 60_000,
   imports: 31,
-  groupFrom: Infinity,
+  alone: [],
 };
 
 /** To see that it runs. */

@@ -50,7 +50,7 @@ function jobs({ peers, fileOf }: Catalogue, plan: Plan, wanted: Wanted): Job[] {
         if (kind === undefined ? peer.keeper === undefined : !offers(peer, kind)) continue;
         if (letter === "j" && count > (peer.mostSiblings ?? Infinity)) continue;
         const measured = peer.name === "TaskGroup" || peer.kind === "floor";
-        if (letter === "a" && count >= plan.groupFrom && !measured) continue;
+        if (letter === "a" && plan.alone.includes(count) && !measured) continue;
         found.push({ file: fileOf.get(peer)!, peer: peer.name, letter, count, effort: plan.effort });
       }
     }
