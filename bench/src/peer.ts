@@ -132,6 +132,18 @@ export function aborted(signal: AbortSignal): Promise<never> {
 
 const ABORTED = new Error("aborted");
 
+/** Tasks that a controller ends. */
+export function endedBy(start: (controller: AbortController) => Promise<unknown>): Waiting {
+  const controller = new AbortController();
+  const ended = start(controller);
+  return {
+    cancel: () => {
+      controller.abort();
+    },
+    ended: () => ended,
+  };
+}
+
 /** What a promise rejects with. */
 export async function errorOf(promise: Promise<unknown>): Promise<unknown> {
   try {

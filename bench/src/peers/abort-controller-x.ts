@@ -1,5 +1,5 @@
 import { all, forever, race, spawn } from "abort-controller-x";
-import { type Fn, type Owner, type Peer, errorOf, fails, range, waits, wins } from "../peer.ts";
+import { type Fn, type Owner, type Peer, errorOf, fails, range, waits, wins, endedBy } from "../peer.ts";
 
 /** Nobody aborts from outside. */
 const { signal: outer } = new AbortController();
@@ -17,18 +17,10 @@ const fixed: Peer = {
     j: noTokens,
   },
   join: (fns) => all(outer, () => fns.map((fn) => fn())),
-  wait(count, tally) {
-    const controller = new AbortController();
-    const ended = errorOf(
-      all(controller.signal, (signal) => range(count, () => waits(tally, forever(signal)))),
-    );
-    return {
-      cancel: () => {
-        controller.abort();
-      },
-      ended: () => ended,
-    };
-  },
+  wait: (count, tally) =>
+    endedBy((controller) =>
+      errorOf(all(controller.signal, (signal) => range(count, () => waits(tally, forever(signal))))),
+    ),
   failFast: (count, failing, error, tally) =>
     errorOf(
       all(outer, (signal) =>
@@ -52,21 +44,15 @@ const forked: Peer = {
       const tasks = fns.map((fn) => fork(fn));
       for (const task of tasks) await task.join();
     }),
-  wait(count, tally) {
-    const controller = new AbortController();
-    const ended = errorOf(
-      spawn(controller.signal, async (own, { fork }) => {
-        for (let n = 0; n < count; n++) fork((signal) => waits(tally, forever(signal)));
-        await forever(own);
-      }),
-    );
-    return {
-      cancel: () => {
-        controller.abort();
-      },
-      ended: () => ended,
-    };
-  },
+  wait: (count, tally) =>
+    endedBy((controller) =>
+      errorOf(
+        spawn(controller.signal, async (own, { fork }) => {
+          for (let n = 0; n < count; n++) fork((signal) => waits(tally, forever(signal)));
+          await forever(own);
+        }),
+      ),
+    ),
   failFast: (count, failing, error, tally) =>
     errorOf(
       spawn(outer, async (own, { fork }) => {

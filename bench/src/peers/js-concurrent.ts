@@ -1,5 +1,5 @@
 import * as library from "js-concurrent";
-import { type Peer, aborted, errorOf, fails, range, waits, wins } from "../peer.ts";
+import { type Peer, aborted, errorOf, fails, range, waits, wins, endedBy } from "../peer.ts";
 
 type Tasks = readonly ((signal: AbortSignal) => Promise<unknown>)[];
 type Run = (tasks: Tasks, options?: { concurrency?: number; signal?: AbortSignal }) => Promise<unknown>;
@@ -16,21 +16,15 @@ const concurrent: Peer = {
   weaker: { c: NO_WAIT, e: NO_WAIT, f: NO_WAIT },
   join: (fns) => Task.allSettled(fns),
   limited: (fns, concurrency) => Task.allSettled(fns, { concurrency }),
-  wait(count, tally) {
-    const controller = new AbortController();
-    const ended = errorOf(
-      Task.all(
-        range(count, () => (signal: AbortSignal) => waits(tally, aborted(signal))),
-        { signal: controller.signal },
+  wait: (count, tally) =>
+    endedBy((controller) =>
+      errorOf(
+        Task.all(
+          range(count, () => (signal: AbortSignal) => waits(tally, aborted(signal))),
+          { signal: controller.signal },
+        ),
       ),
-    );
-    return {
-      cancel: () => {
-        controller.abort();
-      },
-      ended: () => ended,
-    };
-  },
+    ),
   failFast: (count, failing, error, tally) =>
     errorOf(
       Task.all(

@@ -1,5 +1,5 @@
 import Nursery from "nursery";
-import { type Peer, type Tally, aborted, errorOf, fails, range, waits } from "../peer.ts";
+import { type Peer, type Tally, aborted, errorOf, fails, range, waits, endedBy } from "../peer.ts";
 
 /** Ends as the library wants cancelled tasks to: a rejection would count as another failure. */
 async function waiting(tally: Tally, signal: AbortSignal): Promise<void> {
@@ -22,24 +22,18 @@ const nursery: Peer = {
     j: "no tokens",
   },
   join: (fns) => Nursery([...fns]),
-  wait(count, tally) {
-    const abortController = new AbortController();
-    const ended = Nursery(
-      range(
-        count,
-        () =>
-          ({ signal }) =>
-            waiting(tally, signal),
+  wait: (count, tally) =>
+    endedBy((abortController) =>
+      Nursery(
+        range(
+          count,
+          () =>
+            ({ signal }) =>
+              waiting(tally, signal),
+        ),
+        { abortController },
       ),
-      { abortController },
-    );
-    return {
-      cancel: () => {
-        abortController.abort();
-      },
-      ended: () => ended,
-    };
-  },
+    ),
   failFast: (count, failing, error, tally) =>
     errorOf(
       Nursery(

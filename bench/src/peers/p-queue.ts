@@ -1,5 +1,5 @@
 import PQueue from "p-queue";
-import { type Peer, aborted, waits } from "../peer.ts";
+import { type Peer, aborted, waits, endedBy } from "../peer.ts";
 
 const queue: Peer = {
   name: "p-queue",
@@ -8,22 +8,16 @@ const queue: Peer = {
   weaker: { c: "it waits for nobody: here they have ended by chance" },
   join: (fns) => new PQueue().addAll(fns),
   limited: (fns, concurrency) => new PQueue({ concurrency }).addAll(fns),
-  wait(count, tally) {
-    const controller = new AbortController();
-    const { signal } = controller;
-    const tasks = new PQueue();
-    const ended = Promise.allSettled(
-      Array.from({ length: count }, () =>
-        tasks.add((options) => waits(tally, aborted(options.signal!)), { signal }),
-      ),
-    );
-    return {
-      cancel: () => {
-        controller.abort();
-      },
-      ended: () => ended,
-    };
-  },
+  wait: (count, tally) =>
+    endedBy((controller) => {
+      const { signal } = controller;
+      const tasks = new PQueue();
+      return Promise.allSettled(
+        Array.from({ length: count }, () =>
+          tasks.add((options) => waits(tally, aborted(options.signal!)), { signal }),
+        ),
+      );
+    }),
   open() {
     const tasks = new PQueue();
     return {
