@@ -36,6 +36,7 @@ export default defineConfig({
           exclude: ["**/*.chromium.test.ts"],
         },
       },
+      { extends: true, test: { name: "bench", include: ["bench/test/**/*.test.ts"] } },
       { extends: true, test: { name: "scripts", include: ["scripts/test/**/*.test.ts"] } },
     ],
     coverage: {

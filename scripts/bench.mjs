@@ -1,4 +1,4 @@
-// Runs every benchmark, each in its own process: `pnpm bench [part of a path ...] [flags for the benchmarks]`.
+// Runs every package's own benchmarks, each in its own process: `pnpm bench:packages [part of a path ...] [flags for the benchmarks]`.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";

@@ -24,7 +24,7 @@ const steps = [
   ["start"],
   ["test:browser"],
   ["check:runtimes"],
-  ["bench", "--short"],
+  ["bench:packages", "--short"],
 ];
 
 for (const step of steps) {

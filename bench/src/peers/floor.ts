@@ -1,0 +1,152 @@
+/**
+ * The least code that could keep the laws: a task and its token, in one list of what is alive, two bound reactions, one error for
+ * all that are cancelled. No options, no states, no names, no failures but the first, no way to wait for it from elsewhere. What
+ * ours costs above this is what those cost.
+ */
+import { type Fn, type Peer, type Tally, errorOf, fails, waits, wins } from "../peer.ts";
+
+type Reaction = (error: Error) => void;
+
+class Token {
+  newer: Token | undefined = undefined;
+  older: Token | undefined;
+  error: Error | undefined = undefined;
+  reaction: Reaction | undefined = undefined;
+  readonly parent: Group;
+
+  constructor(parent: Group) {
+    this.parent = parent;
+    const older = parent.newest;
+    this.older = older;
+    if (older !== undefined) older.newer = this;
+    parent.newest = this;
+  }
+
+  unlink(): void {
+    const { newer, older } = this;
+    if (newer === undefined) this.parent.newest = older;
+    else newer.older = older;
+    if (older !== undefined) older.newer = newer;
+    this.newer = this.older = undefined;
+  }
+}
+
+class Task {
+  status = "running";
+  outcome: unknown = undefined;
+  readonly token: Token;
+
+  constructor(token: Token) {
+    this.token = token;
+  }
+}
+
+class Group {
+  newest: Token | undefined = undefined;
+  live = 0;
+  failure: unknown = undefined;
+  won: unknown = undefined;
+  readonly racing: boolean;
+  #done: (() => void) | undefined;
+
+  constructor(racing = false) {
+    this.racing = racing;
+  }
+
+  spawn(fn: (token: Token) => Promise<unknown>): Task {
+    const task = new Task(new Token(this));
+    this.live++;
+    fn(task.token).then(succeed.bind(task), fail.bind(task));
+    return task;
+  }
+
+  /** Two phases: all are marked before the first is told. */
+  cancel(): void {
+    const error = new Error("cancelled");
+    for (let token = this.newest; token !== undefined; token = token.older) token.error = error;
+    for (let token = this.newest; token !== undefined; token = token.older) token.reaction?.(error);
+  }
+
+  ended(task: Task, status: string, outcome: unknown): void {
+    task.status = status;
+    task.outcome = outcome;
+    task.token.unlink();
+    this.live--;
+    const decides = this.racing ? status === "succeeded" : status === "failed";
+    if (decides && task.token.error === undefined) {
+      if (this.racing) this.won = outcome;
+      else this.failure = outcome;
+      this.cancel();
+    }
+    if (this.live === 0) this.#done?.();
+  }
+
+  async join(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#done = resolve;
+    });
+    if (this.failure !== undefined) throw this.failure as Error;
+  }
+}
+
+function succeed(this: Task, value: unknown): void {
+  this.token.parent.ended(this, "succeeded", value);
+}
+
+function fail(this: Task, error: unknown): void {
+  this.token.parent.ended(this, this.token.error === undefined ? "failed" : "cancelled", error);
+}
+
+function cancelled(token: Token): Promise<never> {
+  return new Promise((_, reject) => {
+    token.reaction = reject;
+  });
+}
+
+function opened(fns: readonly Fn[]): Group {
+  const group = new Group();
+  for (const fn of fns) group.spawn(fn);
+  return group;
+}
+
+function waiting(group: Group, count: number, other: number, tally: Tally, fn: Fn): void {
+  for (let n = 0; n < count; n++) {
+    group.spawn((token) => (n === other ? fn() : waits(tally, cancelled(token))));
+  }
+}
+
+const floor: Peer = {
+  name: "the least code",
+  kind: "floor",
+  lacks: {
+    d: "not written",
+    g: "not written",
+    h: "not written",
+    i: "not written",
+    j: "not written",
+  },
+  join: (fns) => opened(fns).join(),
+  wait(count, tally) {
+    const group = new Group();
+    waiting(group, count, -1, tally, () => Promise.resolve());
+    return {
+      cancel: () => {
+        group.cancel();
+      },
+      ended: () => group.join(),
+    };
+  },
+  failFast(count, failing, error, tally) {
+    const group = new Group();
+    waiting(group, count, failing, tally, () => fails(tally, error));
+    return errorOf(group.join());
+  },
+  async race(count, winner, tally) {
+    const group = new Group(true);
+    waiting(group, count, winner, tally, () => wins(tally));
+    await group.join();
+    return group.won;
+  },
+};
+
+export const peers = [floor];
