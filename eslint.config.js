@@ -6,6 +6,8 @@ const deepImports = {
   group: ["@scope/*/*"],
   message: "Import packages by their name alone: what a sibling needs is public.",
 };
+/** Of tests: the helpers for Node are apart, since the others run in browsers too. */
+const deepImportsOfTests = { ...deepImports, group: [...deepImports.group, "!@scope/test-utils/node"] };
 const otherPackages = {
   regex: "^\\.\\./(\\.\\./)*(packages/|(core|taskgroup|supervisor|persistent|guarded)(/|$))",
   message: "Import other packages by their name.",
@@ -129,6 +131,10 @@ export default defineConfig(
       "@typescript-eslint/explicit-module-boundary-types": "off",
       "no-unsafe-finally": "off",
     },
+  },
+  {
+    files: ["**/test/**/*.ts"],
+    rules: { "no-restricted-imports": ["error", { patterns: [deepImportsOfTests, otherPackages] }] },
   },
   {
     files: ["*.config.{js,ts}", "*.config.*.ts", "packages/*/*.config.ts"],
