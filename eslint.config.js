@@ -6,6 +6,8 @@ const deepImports = {
   group: ["@scope/*/*"],
   message: "Import packages by their name alone: what a sibling needs is public.",
 };
+/** Of tests: the helpers for Node are apart, since the others run in browsers too. */
+const deepImportsOfTests = { ...deepImports, group: [...deepImports.group, "!@scope/test-utils/node"] };
 const otherPackages = {
   regex: "^\\.\\./(\\.\\./)*(packages/|(core|taskgroup|supervisor|persistent|guarded)(/|$))",
   message: "Import other packages by their name.",
@@ -134,6 +136,10 @@ export default defineConfig(
     // Takes the measuring helpers, which the tests' index leaves out.
     files: ["bench/**/*.ts"],
     rules: { "no-restricted-imports": ["error", { patterns: [deepImports] }] },
+  },
+  {
+    files: ["**/test/**/*.ts"],
+    rules: { "no-restricted-imports": ["error", { patterns: [deepImportsOfTests, otherPackages] }] },
   },
   {
     files: ["*.config.{js,ts}", "*.config.*.ts", "packages/*/*.config.ts"],

@@ -4,7 +4,6 @@ import { defineConfig } from "tsup";
 export default defineConfig({
   entry: ["src/index.ts"],
   format: "esm",
-  treeshake: true,
   target: "es2022",
   platform: "neutral",
   outDir: "dist",

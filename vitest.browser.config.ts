@@ -1,12 +1,6 @@
-import { existsSync } from "node:fs";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
-
-const candidates = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-const executablePath = process.env["CHROMIUM_PATH"] ?? candidates.find((file) => existsSync(file));
-if (executablePath === undefined) {
-  throw new Error("no Chromium found: install one, or name it in CHROMIUM_PATH");
-}
+import { chromiumOptions } from "./packages/test-utils/src/chromium.ts";
 
 const report = process.env["BROWSER_TEST_REPORT"];
 
@@ -20,20 +14,7 @@ export default defineConfig({
       enabled: true,
       headless: true,
       screenshotFailures: false,
-      provider: playwright({
-        launchOptions: {
-          executablePath,
-          args: [
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-          ],
-        },
-      }),
+      provider: playwright({ launchOptions: chromiumOptions() }),
       instances: [{ browser: "chromium" }],
     },
   },

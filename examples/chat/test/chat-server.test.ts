@@ -2,11 +2,12 @@ import { once } from "node:events";
 import { connect } from "node:net";
 
 import { Deferred } from "@scope/test-utils";
+import { eventually } from "@scope/test-utils/node";
 import { RestartLimitError } from "@scope/supervisor";
 import { describe, expect, it, onTestFinished } from "vitest";
 
 import { ChatServer, type Health } from "../src/chat-server.ts";
-import { eventually, openStage, rawSocketOf } from "./program.ts";
+import { openStage, rawSocketOf } from "./program.ts";
 
 const healthOf = async (server: ChatServer): Promise<Health> =>
   (await (await fetch(`${server.url}/healthz`)).json()) as Health;

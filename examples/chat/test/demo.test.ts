@@ -1,6 +1,7 @@
+import { eventually } from "@scope/test-utils/node";
 import { describe, expect, it } from "vitest";
 
-import { Run, eventually } from "./program.ts";
+import { Run } from "./program.ts";
 
 describe("the demonstration", () => {
   it("plays from the first message to the drain, and exits with 0", async () => {
@@ -29,7 +30,7 @@ describe("the demonstration", () => {
     const run = new Run([]);
     await eventually(() => expect(run.stdout).toContain("I am still here."));
 
-    run.process.kill(signal);
+    run.kill(signal);
 
     expect(await run.ended()).toBe(exitCode);
     expect(run.stdout).not.toContain("Every task has ended.");

@@ -164,7 +164,7 @@ describe("the process", () => {
     const url = await run.url();
     const clients = await Promise.all(Array.from({ length: 20 }, () => ChatClient.connect(url)));
 
-    run.process.kill(signal);
+    run.kill(signal);
 
     for (const client of clients) expect(await client.closed).toMatchObject({ code: 1001 });
     expect(await run.ended()).toBe(exitCode);
@@ -180,7 +180,7 @@ describe("the process", () => {
     ann.say("heard");
     await ann.received("said");
 
-    run.process.kill("SIGTERM");
+    run.kill("SIGTERM");
 
     expect(await ann.closed).toMatchObject({ code: 1001 });
     expect(await run.ended()).toBe(1);
@@ -199,10 +199,10 @@ describe("the process", () => {
     const eve = await ChatClient.connect(await run.url());
     const ann = await ChatClient.connect(await run.url());
     eve.say("/hang");
-    run.process.kill("SIGTERM");
+    run.kill("SIGTERM");
     await ann.closed;
 
-    run.process.kill("SIGINT");
+    run.kill("SIGINT");
 
     expect(await run.ended()).toBe(130);
   });

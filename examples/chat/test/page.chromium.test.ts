@@ -1,27 +1,16 @@
-import { existsSync } from "node:fs";
-
-import { type Page, chromium } from "playwright";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { openPage } from "@scope/test-utils/node";
+import { describe, expect, it } from "vitest";
 
 import { openStage } from "./program.ts";
 
-const candidates = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-const executablePath = process.env["CHROMIUM_PATH"] ?? candidates.find((file) => existsSync(file));
-
 describe("the page", () => {
   it("talks, shows text as text, sees the announcer come back and the server go", async () => {
-    if (executablePath === undefined) {
-      throw new Error("no Chromium found: install one, or name it in CHROMIUM_PATH");
-    }
     let due = 0;
     const { server, connect } = await openStage({
       announcer: { every: 100, crashes: () => ++due === 1, backoff: { initial: 10 } },
     });
     const ann = await connect();
-    const page = await openPage(executablePath);
-    const problems: string[] = [];
-    page.on("pageerror", (error) => problems.push(error.message));
-    page.on("console", (message) => problems.push(message.text()));
+    const { page, problems } = await openPage({ width: 900, height: 600 });
     const lines = page.getByRole("log").getByRole("listitem");
 
     await page.goto(server.url);
@@ -50,20 +39,3 @@ describe("the page", () => {
     expect(problems).toEqual([]);
   });
 });
-
-async function openPage(executablePath: string): Promise<Page> {
-  const browser = await chromium.launch({
-    executablePath,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
-  onTestFinished(() => browser.close());
-  return browser.newPage({ viewport: { width: 900, height: 600 } });
-}

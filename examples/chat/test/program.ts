@@ -1,62 +1,29 @@
 /** Runs the program as a process, the way a user does; and the server in this process, with a log to look at. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { createRequire } from "node:module";
 import type { Socket } from "node:net";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 
+import { Program, command, jsonLines } from "@scope/test-utils/node";
 import { pino } from "pino";
-import { onTestFinished, vi } from "vitest";
+import { onTestFinished } from "vitest";
 
 import { ChatClient } from "../src/chat-client.ts";
 import { ChatServer, type ChatServerOptions } from "../src/chat-server.ts";
 import { makeHandler } from "../src/handlers.ts";
 
-// Processes take their time when many start at once.
-vi.setConfig({ testTimeout: 60_000 });
-
-/** Resolves when the check passes. */
-export function eventually(check: () => unknown): Promise<unknown> {
-  return vi.waitFor(check, { timeout: 30_000, interval: 2 });
-}
-
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 
-export class Run {
-  readonly process: ChildProcess;
-  readonly #ended: Promise<unknown[]>;
-  stdout = "";
-  stderr = "";
-
+export class Run extends Program {
   constructor(args: readonly string[]) {
-    this.process = spawn(process.execPath, ["--conditions=@scope/source", "--import", tsx, main, ...args], {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, NODE_OPTIONS: "" },
-    });
-    this.process.stdout!.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
-    this.process.stderr!.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
-    this.#ended = once(this.process, "close");
-    onTestFinished(() => void this.process.kill("SIGKILL"));
+    super(command(main, args));
   }
 
   /** Resolves with its address when it serves. */
   async url(): Promise<string> {
-    const found = () => /^chat: (http:.*)$/m.exec(this.stdout)?.[1];
-    await eventually(() => {
-      if (found() === undefined) throw new Error(`it does not serve: ${this.stderr}`);
-    });
-    return found()!;
+    return (await this.printed(/^chat: (http:.*)$/m))[1]!;
   }
 
   get log(): LogLine[] {
     return parseLog(this.stderr);
-  }
-
-  /** Resolves with the exit code. */
-  async ended(): Promise<number | null> {
-    const [code] = (await this.#ended) as [number | null];
-    return code;
   }
 }
 
@@ -68,11 +35,8 @@ export interface LogLine {
   readonly err?: { readonly type: string; readonly message: string };
 }
 
-export function parseLog(text: string): LogLine[] {
-  return text
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as LogLine);
+function parseLog(text: string): LogLine[] {
+  return jsonLines(text) as LogLine[];
 }
 
 /** The TCP connection below. */

@@ -4,6 +4,7 @@ import { PassThrough } from "node:stream";
 
 import { CancellationSource, CancellationToken, type TaskGroupError, TimeoutError } from "@scope/core";
 import { Deferred } from "@scope/test-utils";
+import { eventually, temporaryDirectory } from "@scope/test-utils/node";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 
 import { type BytePath, baseName, pathFromText } from "../src/byte-path.ts";
@@ -12,7 +13,7 @@ import { FileError } from "../src/errors.ts";
 import { FileHasher } from "../src/hash-file.ts";
 import { LineWriter } from "../src/line-writer.ts";
 import { Progress } from "../src/progress.ts";
-import { eventually, openFiles, temporaryDirectory } from "./program.ts";
+import { openFiles } from "./program.ts";
 
 describe(checksum, () => {
   let directory: string;

@@ -1,9 +1,10 @@
 import { chmod, mkdir, rm, truncate, writeFile } from "node:fs/promises";
 import path from "node:path";
 
+import { temporaryDirectory } from "@scope/test-utils/node";
 import { describe, expect, it } from "vitest";
 
-import { Run, command, output, run, sha256sum, temporaryDirectory } from "./program.ts";
+import { Run, command, output, run, sha256sum } from "./program.ts";
 
 /** Reading it fails, for root too. */
 const unreadable = "/proc/self/mem";

@@ -3,12 +3,13 @@ import { truncate, writeFile } from "node:fs/promises";
 import path from "node:path";
 
 import { CancellationSource, CancellationToken } from "@scope/core";
+import { temporaryDirectory } from "@scope/test-utils/node";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 
 import { pathFromText } from "../src/byte-path.ts";
 import { FileError } from "../src/errors.ts";
 import { FileHasher } from "../src/hash-file.ts";
-import { openFiles, sha256sum, temporaryDirectory } from "./program.ts";
+import { openFiles, sha256sum } from "./program.ts";
 
 describe(FileHasher, () => {
   const onRead = vi.fn<(bytes: number) => void>();

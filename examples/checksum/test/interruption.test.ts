@@ -1,9 +1,10 @@
 import { mkdir, readFile, readdir, truncate, writeFile } from "node:fs/promises";
 import path from "node:path";
 
+import { temporaryDirectory } from "@scope/test-utils/node";
 import { describe, expect, it } from "vitest";
 
-import { Run, command, output, temporaryDirectory } from "./program.ts";
+import { Run, command, output } from "./program.ts";
 
 /** A directory with a small file, and behind it one that takes hours. */
 async function endlessTree(): Promise<{ cwd: string; endless: string }> {

@@ -1,9 +1,10 @@
 import { chmod, link, mkdir, readFile, readdir, stat, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 
+import { temporaryDirectory } from "@scope/test-utils/node";
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { output, run, sha256sum, temporaryDirectory } from "./program.ts";
+import { output, run, sha256sum } from "./program.ts";
 
 describe("--output", () => {
   let cwd: string;

@@ -1,29 +1,18 @@
 /** Runs the program as a process, the way a user does. */
-import { type ChildProcess, type StdioOptions, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readlinkSync } from "node:fs";
-import { mkdtemp, readFile, readdir, readlink, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
+import { readFile, readdir, readlink } from "node:fs/promises";
 import path from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 
-import { onTestFinished, vi } from "vitest";
-
-// Processes take their time when many start at once.
-vi.setConfig({ testTimeout: 60_000 });
-
-/** Resolves when the check passes. */
-export function eventually(check: () => unknown): Promise<unknown> {
-  return vi.waitFor(check, { timeout: 30_000, interval: 2 });
-}
+import { Program, type Result, command as commandOf, eventually } from "@scope/test-utils/node";
 
 export const source = fileURLToPath(new URL("../src", import.meta.url));
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 
 /** The words of a command that runs the program. */
 export function command(args: readonly string[] = [], main = path.join(source, "main.ts")): string[] {
-  return [process.execPath, "--conditions=@scope/source", "--import", tsx, main, ...args];
+  return commandOf(main, args);
 }
 
 /** Root reads everything; without these capabilities the permissions bind it like everybody else. */
@@ -44,57 +33,21 @@ export interface Settings {
   readonly stdin?: "ignore" | "pipe";
 }
 
-export interface Result {
-  readonly code: number | null;
-  /** One character per byte. */
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-export class Run {
-  readonly process: ChildProcess;
-  #stderr = "";
-
+/** Its output is a character for each byte, and is not read before `finished` is called. */
+export class Run extends Program {
   constructor(args: readonly string[], { cwd, unprivileged = false, words, stdin = "ignore" }: Settings) {
-    const [file, ...rest] = [...(unprivileged ? withoutPrivileges : []), ...(words ?? command(args))];
-    const stdio: StdioOptions = [stdin, "pipe", "pipe"];
-    this.process = spawn(file!, rest, {
+    super([...(unprivileged ? withoutPrivileges : []), ...(words ?? command(args))], {
       cwd,
-      stdio,
-      env: { ...process.env, NODE_OPTIONS: "", LC_ALL: "C.UTF-8" },
+      stdin,
+      env: { LC_ALL: "C.UTF-8" },
+      encoding: "latin1",
+      unread: true,
     });
-    this.process.stderr!.setEncoding("utf8").on("data", (text: string) => (this.#stderr += text));
-    onTestFinished(() => void this.process.kill("SIGKILL"));
-  }
-
-  get stderr(): string {
-    return this.#stderr;
-  }
-
-  kill(signal: NodeJS.Signals): void {
-    this.process.kill(signal);
   }
 
   /** Resolves at the first output. Nothing of it is taken, so that soon the program has to wait for the reader. */
   async stalled(): Promise<void> {
     await once(this.process.stdout!, "readable");
-  }
-
-  /** Reads the output to its end. */
-  async finished(): Promise<Result> {
-    let stdout = "";
-    this.process
-      .stdout!.setEncoding("latin1")
-      .on("data", (text: string) => (stdout += text))
-      .resume();
-    const [code] = (await once(this.process, "close")) as [number | null];
-    return { code, stdout, stderr: this.#stderr };
-  }
-
-  /** Resolves with its exit code, its output unread. */
-  async exited(): Promise<number | null> {
-    const [code] = (await once(this.process, "exit")) as [number | null];
-    return code;
   }
 
   /** Resolves when it has read a part of the file. */
@@ -150,11 +103,4 @@ export function openFiles(directory: string): string[] {
       return [];
     }
   });
-}
-
-/** An empty directory that disappears with the test. */
-export async function temporaryDirectory(): Promise<string> {
-  const directory = await mkdtemp(path.join(tmpdir(), "checksum-test-"));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  return directory;
 }

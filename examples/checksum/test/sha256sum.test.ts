@@ -1,9 +1,10 @@
 import { cp, mkdir, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 
+import { temporaryDirectory } from "@scope/test-utils/node";
 import { describe, expect, it } from "vitest";
 
-import { command, output, run, sha256sum, source, temporaryDirectory } from "./program.ts";
+import { command, output, run, sha256sum, source } from "./program.ts";
 
 /** Names that are awkward for shells, terminals and decoders. */
 const awkwardNames = [

@@ -1,24 +1,18 @@
 import { inspect } from "node:util";
 
-import { type CancellationToken, TaskGroupError, TimeoutError } from "@scope/core";
+import { TaskGroupError, TimeoutError } from "@scope/core";
 
 import { AttemptError, LookupError, UsageError, describe } from "./errors.ts";
-import { exitCodeOf } from "./signals.ts";
 import type { Timeline } from "./timeline.ts";
 
-/** How the program ends: what it says on standard error, and its exit code. */
+/** How the program fails: what it says on standard error, and its exit code. */
 export interface Ending {
   readonly messages: readonly string[];
   readonly exitCode: number;
 }
 
-/** If the token is cancelled, a signal has ended it. */
-export function endingOf(error: unknown, timeline: Timeline, token: CancellationToken): Ending {
+export function endingOf(error: unknown, timeline: Timeline): Ending {
   if (error instanceof UsageError) return { messages: [`${error.message} (try --help)`], exitCode: 2 };
-  if (error === token.error) {
-    const signal = String(token.error?.reason);
-    return { messages: [`stopped by ${signal}`], exitCode: exitCodeOf(signal) };
-  }
   if (error instanceof TimeoutError) {
     const messages = timeline.failures.map(({ address, error }) => `${address}: ${describe(error)}`);
     const silent = timeline.unanswered.map((address) => `${address}: no answer`);

@@ -1,29 +1,33 @@
 /** Connects to the first address of a host that answers. The heart of it, `race` at work, is in `dial.ts`. */
 import { type CancellationToken, setTaskErrorHandler } from "@scope/core";
+import { ExitError, runMain } from "@scope/guarded";
 
 import { type Options, help, parseArguments } from "./arguments.ts";
 import { demonstrate } from "./demo.ts";
 import { dial } from "./dial.ts";
-import { type Ending, endingOf } from "./ending.ts";
+import { endingOf } from "./ending.ts";
 import { AttemptError, endpoint } from "./errors.ts";
-import { catchSignals } from "./signals.ts";
 import { Timeline } from "./timeline.ts";
 
-async function main(argv: readonly string[]): Promise<Ending> {
-  using signals = catchSignals();
+async function main(argv: readonly string[], token: CancellationToken): Promise<void> {
   const timeline = new Timeline();
   try {
     const options = parseArguments(argv);
     if (options === "help") {
       process.stdout.write(help);
-    } else {
-      const closing = await run(options, timeline, signals.token);
-      for (const line of [...timeline.draw(), closing]) print(line);
+      return;
     }
-    return { messages: [], exitCode: 0 };
+    const closing = await run(options, timeline, token);
+    for (const line of [...timeline.draw(), closing]) print(line);
   } catch (error) {
     for (const line of timeline.draw()) print(line);
-    return endingOf(error, timeline, signals.token);
+    if (error === token.error) {
+      tell(`stopped by ${String(token.error?.reason)}`);
+      throw error;
+    }
+    const { messages, exitCode } = endingOf(error, timeline);
+    for (const message of messages) tell(message);
+    throw new ExitError(exitCode);
   }
 }
 
@@ -41,6 +45,10 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+function tell(message: string): void {
+  process.stderr.write(`happy-eyeballs: ${message}\n`);
+}
+
 const argv = process.argv.slice(2);
 if (argv[0] === "--") argv.shift();
 
@@ -52,8 +60,5 @@ setTaskErrorHandler(({ message, error }) => {
   if (!(error instanceof AttemptError)) console.error(message, error);
 });
 
-const { messages, exitCode } = await main(argv);
-for (const message of messages) process.stderr.write(`happy-eyeballs: ${message}\n`);
-// A lookup cannot be cancelled, and must not keep a program alive that has been told to end.
-if (exitCode > 2) process.exit(exitCode);
-process.exitCode = exitCode;
+// The exit code after a signal is up to `runMain`; and that a lookup, which cannot be cancelled, keeps nobody waiting.
+await runMain((token) => main(argv, token), { signals: ["SIGHUP", "SIGINT", "SIGTERM"] });

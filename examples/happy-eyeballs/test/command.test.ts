@@ -1,12 +1,12 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 
+import { eventually, temporaryDirectory } from "@scope/test-utils/node";
 import { describe, expect, it, onTestFinished } from "vitest";
 
 import { Loopback, type Manner, handshake, hasIPv6, ipv6Loopback, silent } from "../src/loopback.ts";
 import { certificate, key } from "./certificate.ts";
-import { Run, eventually, run } from "./program.ts";
+import { Run, run } from "./program.ts";
 
 async function listen(manners: Record<string, Manner>): Promise<Loopback> {
   const loopback = await Loopback.open(manners);
@@ -78,8 +78,7 @@ describe("happy-eyeballs HOST PORT", () => {
   });
 
   it("does a TLS handshake with --tls", async () => {
-    const directory = await mkdtemp(path.join(tmpdir(), "happy-eyeballs-"));
-    onTestFinished(() => rm(directory, { recursive: true }));
+    const directory = await temporaryDirectory();
     const authority = path.join(directory, "ca.pem");
     await writeFile(authority, certificate);
     const loopback = await listen({ "127.0.0.1": handshake({ key, cert: certificate }) });
@@ -125,7 +124,7 @@ describe("happy-eyeballs HOST PORT", () => {
     const finished = program.finished();
     await eventually(() => expect(loopback.open()).toBe(1));
 
-    program.process.kill(signal);
+    program.kill(signal);
 
     const { code, stdout, stderr } = await finished;
     expect(stdout).toMatch(/^127\.0\.0\.1 +-+\| {2}closed after \d+ ms$/m);

@@ -1,11 +1,12 @@
 import { InvalidStateError } from "@scope/core";
 import { captureReports, rejection } from "@scope/test-utils";
+import { eventually, temporaryDirectory } from "@scope/test-utils/node";
 import { describe, expect, it, onTestFinished } from "vitest";
 
 import type { Check } from "../src/database.ts";
 import { HistoryService } from "../src/history-service.ts";
 import { backends } from "./backends.ts";
-import { closedPort, eventually, makeDirectory, silent } from "./program.ts";
+import { closedPort, silent } from "./program.ts";
 
 async function openHistory(location: string, keep = 2 * Date.now()): Promise<HistoryService> {
   const history = new HistoryService({ location, keep, logger: silent, tell: () => undefined });
@@ -111,8 +112,8 @@ describe(HistoryService, () => {
   });
 
   it.each([
-    ["a directory", makeDirectory],
-    ["a file in a directory that is not there", async () => `${await makeDirectory()}/none/monitor.db`],
+    ["a directory", temporaryDirectory],
+    ["a file in a directory that is not there", async () => `${await temporaryDirectory()}/none/monitor.db`],
     ["a server that is not there", async () => `postgres://127.0.0.1:${await closedPort()}/monitor`],
   ])("is not ready for %s", async (_, place) => {
     using reports = captureReports();

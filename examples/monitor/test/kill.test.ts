@@ -50,8 +50,8 @@ describe.each(backends)("killed in the middle, with the history in $name", ({ cr
       const run = new Run(args, env);
       await run.url();
       await untilRecorded(run, 20 + Math.floor(Math.random() * 300));
-      run.process.kill("SIGKILL");
-      expect(await run.ended()).toBeNull();
+      run.kill("SIGKILL");
+      expect(await run.ended()).toBe("SIGKILL");
       for (const each of acknowledgedBy(run)) {
         expect(acknowledged.has(each.id), `#${each.id} was given twice`).toBe(false);
         acknowledged.set(each.id, each);
@@ -70,7 +70,7 @@ describe.each(backends)("killed in the middle, with the history in $name", ({ cr
         before = checks[0]!.id;
       }
     }
-    run.process.kill("SIGTERM");
+    run.kill("SIGTERM");
     expect(await run.ended()).toBe(0);
 
     const readBack = Array.from(acknowledged.keys(), (id) => {

@@ -1,24 +1,14 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import type { RequestListener } from "node:http";
 import path from "node:path";
 
 import { AxeBuilder } from "@axe-core/playwright";
-import { type Locator, type Page, chromium } from "playwright";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { eventually, openPage, temporaryDirectory } from "@scope/test-utils/node";
+import type { Locator, Page } from "playwright";
+import { describe, expect, it } from "vitest";
 
 import type { Target } from "../src/targets.ts";
-import {
-  type Site,
-  configOf,
-  eventually,
-  httpTarget,
-  makeDirectory,
-  openSite,
-  openStage,
-} from "./program.ts";
-
-const candidates = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-const executablePath = process.env["CHROMIUM_PATH"] ?? candidates.find((file) => existsSync(file));
+import { type Site, configOf, httpTarget, openSite, openStage } from "./program.ts";
 
 /** A directory for pictures of the page, if anybody wants them. */
 const screenshots = process.env["SCREENSHOTS"];
@@ -27,7 +17,7 @@ describe("the page", () => {
   it("shows a target turn red and green again, with every check in its chart", async () => {
     const sites = [await openSite(), await openSite()];
     const { web } = await openStage(configOf(sites.map(targetOf)));
-    const { page, problems } = await openPage();
+    const { page, problems } = await openPage({ width: 960, height: 700 });
 
     await page.goto(web.url);
     await page.getByText("live", { exact: true }).waitFor();
@@ -74,7 +64,7 @@ describe("the page", () => {
     const { url } = await openSite();
     const name = "<b>bold</b><script>document.title = 'taken'</script>";
     const { web } = await openStage(configOf([httpTarget(name, url)]));
-    const { page } = await openPage();
+    const { page } = await openPage({ width: 960, height: 700 });
 
     await page.goto(web.url);
 
@@ -84,11 +74,11 @@ describe("the page", () => {
   });
 
   it("comes back by itself when the server does, with the history of before", async () => {
-    const database = path.join(await makeDirectory(), "monitor.db");
+    const database = path.join(await temporaryDirectory(), "monitor.db");
     const site = await openSite();
     const config = configOf([targetOf(site, 0)]);
     const first = await openStage(config, { database });
-    const { page } = await openPage();
+    const { page } = await openPage({ width: 960, height: 700 });
     await page.goto(first.web.url);
     const card = cardOf(page, "target 0");
     await card.getByText("● up").waitFor();
@@ -145,7 +135,7 @@ describe("the page", () => {
         });
       }
     }
-    const { page } = await openPage();
+    const { page } = await openPage({ width: 960, height: 700 });
     await page.emulateMedia({ colorScheme: "light" });
     await page.goto(web.url);
     await cardOf(page, "photo album").getByText("▲ down").waitFor();
@@ -230,29 +220,4 @@ async function picture(page: Page, name: string): Promise<void> {
   if (screenshots === undefined) return;
   mkdirSync(screenshots, { recursive: true });
   await page.screenshot({ path: path.join(screenshots, name) });
-}
-
-async function openPage(): Promise<{ readonly page: Page; readonly problems: string[] }> {
-  if (executablePath === undefined) {
-    throw new Error("no Chromium found: install one, or name it in CHROMIUM_PATH");
-  }
-  const browser = await chromium.launch({
-    executablePath,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
-  onTestFinished(() => browser.close());
-  const context = await browser.newContext({ viewport: { width: 960, height: 700 } });
-  const page = await context.newPage();
-  const problems: string[] = [];
-  page.on("pageerror", (error) => problems.push(error.message));
-  page.on("console", (message) => problems.push(message.text()));
-  return { page, problems };
 }

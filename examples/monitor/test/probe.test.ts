@@ -4,12 +4,13 @@ import { type AddressInfo, type Socket, createServer } from "node:net";
 
 import { CancellationSource, CancellationToken, CancelledError } from "@scope/core";
 import { rejection } from "@scope/test-utils";
+import { temporaryDirectory } from "@scope/test-utils/node";
 import { describe, expect, it, onTestFinished } from "vitest";
 
 import { ProbeError } from "../src/errors.ts";
 import { probe } from "../src/probe.ts";
 import type { Target } from "../src/targets.ts";
-import { closedPort, httpTarget, makeDirectory, openSilence, openSite } from "./program.ts";
+import { closedPort, httpTarget, openSilence, openSite } from "./program.ts";
 
 const look = (target: Target): Promise<number> => probe(target, CancellationToken.none);
 const failureOf = async (target: Target): Promise<ProbeError> => {
@@ -185,7 +186,7 @@ describe("a probe of this machine", () => {
   });
 
   it("fails for a disk that is not there", async () => {
-    const path = `${await makeDirectory()}/none`;
+    const path = `${await temporaryDirectory()}/none`;
 
     const failure = await failureOf({ ...watched, name: "t", kind: "disk", path, max: 90 });
 

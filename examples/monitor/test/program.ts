@@ -1,82 +1,32 @@
 /** Runs the program as a process, the way a user does; and a monitor in this process, of servers that do as they are told. */
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { type RequestListener, type Server, createServer } from "node:http";
-import { createRequire } from "node:module";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
-import { tmpdir } from "node:os";
 import path from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 
 import { captureReports } from "@scope/test-utils";
+import { Program, command, jsonLines, temporaryDirectory } from "@scope/test-utils/node";
 import { type Logger, pino } from "pino";
-import { onTestFinished, vi } from "vitest";
+import { onTestFinished } from "vitest";
 
 import type { BoardEvent } from "../src/board.ts";
 import { type Monitor, type MonitorOptions, makeMonitor } from "../src/monitor.ts";
 import { type Config, type Target, defaults } from "../src/targets.ts";
 
-// Processes take their time when many start at once.
-vi.setConfig({ testTimeout: 60_000 });
-
-/** Resolves when the check passes. */
-export function eventually(check: () => unknown): Promise<unknown> {
-  return vi.waitFor(check, { timeout: 30_000, interval: 2 });
-}
-
-/** A directory that goes with the test. */
-export async function makeDirectory(): Promise<string> {
-  const directory = await mkdtemp(path.join(tmpdir(), "monitor-test-"));
-  onTestFinished(() => rm(directory, { recursive: true }));
-  return directory;
-}
-
 /** A file of targets, that goes with the test. */
 export async function makeTargets(text: string): Promise<string> {
-  const file = path.join(await makeDirectory(), "targets.yaml");
+  const file = path.join(await temporaryDirectory(), "targets.yaml");
   await writeFile(file, text);
   return file;
 }
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 
-export class Run {
-  readonly process: ChildProcess;
-  readonly #ended: Promise<unknown[]>;
-  stdout = "";
-  stderr = "";
-
+export class Run extends Program {
   constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    const words = ["--conditions=@scope/source", "--import", tsx, main, ...args];
-    this.process = spawn(process.execPath, words, {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, NODE_OPTIONS: "", DATABASE_URL: "", ...env },
-    });
-    this.process.stdout!.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
-    this.process.stderr!.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
-    this.#ended = once(this.process, "close");
-    onTestFinished(() => void this.process.kill("SIGKILL"));
-  }
-
-  /** The lines of standard output that are complete. */
-  get lines(): string[] {
-    return this.stdout.split("\n").slice(0, -1);
-  }
-
-  /** Resolves with what the pattern has found on standard output. */
-  async printed(pattern: RegExp): Promise<RegExpExecArray> {
-    let found: RegExpExecArray | null = null;
-    let over = false;
-    void this.#ended.then(() => (over = true));
-    await eventually(() => {
-      found = pattern.exec(this.stdout);
-      if (found === null && !over)
-        throw new Error(`it does not print ${pattern.source}: ${this.stdout}${this.stderr}`);
-    });
-    if (found === null) throw new Error(`it has not printed ${pattern.source}: ${this.stdout}${this.stderr}`);
-    return found;
+    super(command(main, args), { env: { DATABASE_URL: "", ...env } });
   }
 
   /** Resolves with the address of its page. */
@@ -85,13 +35,7 @@ export class Run {
   }
 
   get log(): LogLine[] {
-    return parseLog(this.stderr);
-  }
-
-  /** Resolves with the exit code; null: it was killed. */
-  async ended(): Promise<number | null> {
-    const [code] = (await this.#ended) as [number | null];
-    return code;
+    return jsonLines(this.stderr) as LogLine[];
   }
 }
 
@@ -102,13 +46,6 @@ export interface LogLine {
   readonly task?: string;
   readonly reason?: string;
   readonly err?: { readonly type: string; readonly message: string; readonly stack: string };
-}
-
-function parseLog(text: string): LogLine[] {
-  return text
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as LogLine);
 }
 
 export interface Site {
@@ -193,7 +130,7 @@ export async function openStage(config: Config, options: Partial<MonitorOptions>
   const reports = captureReports();
   const told: string[] = [];
   const events: BoardEvent[] = [];
-  const database = options.database ?? path.join(await makeDirectory(), "monitor.db");
+  const database = options.database ?? path.join(await temporaryDirectory(), "monitor.db");
   const monitor = makeMonitor({
     config,
     host: "127.0.0.1",

@@ -1,8 +1,9 @@
+import { eventually } from "@scope/test-utils/node";
 import { describe, expect, it } from "vitest";
 
 import type { BoardEvent } from "../src/board.ts";
 import { ProbeService, backoff } from "../src/probe-service.ts";
-import { closedPort, configOf, eventually, httpTarget, openSite, openStage } from "./program.ts";
+import { closedPort, configOf, httpTarget, openSite, openStage } from "./program.ts";
 
 /** Resolves with the first event, from now on or before, that passes the check. */
 async function seen<E extends BoardEvent>(

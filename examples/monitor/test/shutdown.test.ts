@@ -1,5 +1,6 @@
 import { TimeoutError } from "@scope/core";
 import { Deferred, rejection } from "@scope/test-utils";
+import { eventually, temporaryDirectory } from "@scope/test-utils/node";
 import { describe, expect, it, onTestFinished } from "vitest";
 
 import {
@@ -7,9 +8,7 @@ import {
   Run,
   closedPort,
   configOf,
-  eventually,
   httpTarget,
-  makeDirectory,
   makeTargets,
   openSilence,
   openSite,
@@ -29,7 +28,7 @@ describe("a signal", () => {
       const events = await Events.open(await run.url());
       await events.next("check");
 
-      run.process.kill(signal);
+      run.kill(signal);
 
       expect(await run.ended()).toBe(code);
       const { lines } = run;
@@ -53,7 +52,7 @@ describe("a signal", () => {
     const run = new Run(["--stop-timeout", "1ms"], connecting(port));
     await connected;
 
-    run.process.kill("SIGTERM");
+    run.kill("SIGTERM");
 
     expect(await run.ended()).toBe(1);
     expect(run.lines).toEqual(["stopping: SIGTERM"]);
@@ -67,10 +66,10 @@ describe("a signal", () => {
     const { port, connected } = await openSilence();
     const run = new Run(["--stop-timeout", "1h"], connecting(port));
     await connected;
-    run.process.kill("SIGTERM");
+    run.kill("SIGTERM");
     await run.printed(/^stopping: SIGTERM$/m);
 
-    run.process.kill("SIGINT");
+    run.kill("SIGINT");
 
     expect(await run.ended()).toBe(130);
     expect(run.stdout).not.toContain("stopped");
@@ -137,7 +136,12 @@ describe("--duration", () => {
     const file = await makeTargets(
       `backoff: { initial: 10ms, max: 20ms }\ntargets:\n  - { name: gone, tcp: "127.0.0.1:${port}" }\n`,
     );
-    const run = new Run([file, "--port=0", `--data=${await makeDirectory()}/monitor.db`, "--duration=1"]);
+    const run = new Run([
+      file,
+      "--port=0",
+      `--data=${await temporaryDirectory()}/monitor.db`,
+      "--duration=1",
+    ]);
 
     expect(await run.ended()).toBe(0);
     expect(run.stdout).toMatch(/^\d\d:\d\d:\d\d gone is down: connect ECONNREFUSED 127\.0\.0\.1:\d+$/m);

@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 
 import { CancellationToken, TaskGroupError } from "@scope/core";
 import { captureReports, rejection } from "@scope/test-utils";
+import { eventually, temporaryDirectory } from "@scope/test-utils/node";
 import { describe, expect, it, onTestFinished } from "vitest";
 
 import type { BoardEvent } from "../src/board.ts";
@@ -10,16 +11,7 @@ import type { Check } from "../src/database.ts";
 import { Feed } from "../src/feed.ts";
 import { makeMonitor } from "../src/monitor.ts";
 import { type Snapshot, type TaskInfo, WebService } from "../src/web-service.ts";
-import {
-  Events,
-  configOf,
-  eventually,
-  httpTarget,
-  makeDirectory,
-  openSite,
-  openStage,
-  silent,
-} from "./program.ts";
+import { Events, configOf, httpTarget, openSite, openStage, silent } from "./program.ts";
 
 type CheckEvent = BoardEvent & { type: "check" };
 const pages = (tasks: readonly TaskInfo[]): string[] =>
@@ -207,7 +199,7 @@ describe(WebService, () => {
     const told: string[] = [];
     const { services } = makeMonitor({
       config: configOf([httpTarget("a", "http://127.0.0.1:1/")]),
-      database: `${await makeDirectory()}/monitor.db`,
+      database: `${await temporaryDirectory()}/monitor.db`,
       host: "127.0.0.1",
       port,
       stopTimeout: 10_000,

@@ -5,6 +5,7 @@ import { createServer as createTcpServer } from "node:net";
 
 import { CancellationSource, CancellationToken } from "@scope/core";
 import { Deferred } from "@scope/test-utils";
+import { eventually } from "@scope/test-utils/node";
 import fc from "fast-check";
 import { pino } from "pino";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -17,7 +18,7 @@ import { Relay, runRelay } from "../src/relay.ts";
 import { retryDelay } from "../src/retry.ts";
 import { Store, enqueue } from "../src/store.ts";
 import { useDatabases } from "./databases.ts";
-import { type LogLine, eventually, firstArrivals, openWebhook, parseLog } from "./program.ts";
+import { type LogLine, firstArrivals, openWebhook, parseLog } from "./program.ts";
 
 const quick: Settings = {
   concurrency: 4,

@@ -1,20 +1,13 @@
 import { existsSync } from "node:fs";
 
 import { Deferred } from "@scope/test-utils";
+import { eventually, usePostgres } from "@scope/test-utils/node";
 import { describe, expect, it } from "vitest";
 
 import { openDatabase } from "../src/database.ts";
 import type { LoopbackWebhook, Manner } from "../src/loopback.ts";
-import { hasServer, silent, useDirectories, useServer } from "./databases.ts";
-import {
-  Run,
-  allOrders,
-  eventually,
-  firstArrivals,
-  newDirectory,
-  openWebhook,
-  randomNumbers,
-} from "./program.ts";
+import { hasServer, silent, useDirectories } from "./databases.ts";
+import { Run, allOrders, firstArrivals, newDirectory, openWebhook, randomNumbers } from "./program.ts";
 
 /** A database that outlives the processes, and how they are told about it. */
 interface Place {
@@ -28,7 +21,7 @@ function usePlaces(): [name: string, find: FindPlace][] {
   const directories = useDirectories();
   const embedded: FindPlace = async () => ({ args: [`--data=${await directories()}`], env: {} });
   if (!hasServer) return [["embedded", embedded]];
-  const server = useServer();
+  const server = usePostgres();
   return [
     ["embedded", embedded],
     ["a server", async () => ({ args: [], env: { DATABASE_URL: await server.createDatabase() } })],

@@ -1,11 +1,12 @@
 import { Deferred } from "@scope/test-utils";
+import { eventually, usePostgres } from "@scope/test-utils/node";
 import { describe, expect, it } from "vitest";
 
 import { taskNames } from "../src/arguments.ts";
 import { openDatabase } from "../src/database.ts";
 import { Store, enqueue } from "../src/store.ts";
-import { connect, hasServer, silent, useDirectories, useServer } from "./databases.ts";
-import { Run, allOrders, command, eventually, firstArrivals, openWebhook } from "./program.ts";
+import { connect, hasServer, silent, useDirectories } from "./databases.ts";
+import { Run, allOrders, command, firstArrivals, openWebhook } from "./program.ts";
 
 const freshDirectory = useDirectories();
 
@@ -37,7 +38,7 @@ describe("the demonstration", () => {
     const words = ["script", "-qec", command([]).join(" "), "/dev/null"];
     const run = new Run([], { words, stdin: "pipe" });
     await eventually(() => expect(run.stdout).toMatch(/[1-9]\d*\/120 rows \| \d+ failed attempts, 0 dead/));
-    await run.says("not accepted");
+    await run.printed(/not accepted/);
 
     run.process.stdin!.write("\x03");
 
@@ -55,7 +56,7 @@ describe("the demonstration", () => {
     ["SIGTERM", 143],
   ] as const)("is stopped by %s in order, and exits with %i", async (signal, exitCode) => {
     const run = new Run([]);
-    await run.says("12/120 rows");
+    await run.printed(/12\/120 rows/);
 
     run.kill(signal);
 
@@ -249,7 +250,7 @@ describe("the end", () => {
     const directory = await freshDirectory();
     const args = [`--webhook=${webhook.url}`, `--data=${directory}`, "--orders=3", "--drain=100ms"];
     const run = new Run(args);
-    await run.says("delivering to");
+    await run.printed(/delivering to/);
     await eventually(() => expect(webhook.unanswered).toBeGreaterThan(0));
 
     run.kill("SIGTERM");
@@ -303,7 +304,7 @@ describe("the end", () => {
 });
 
 describe.runIf(hasServer)("with a server", () => {
-  const server = useServer();
+  const server = usePostgres();
 
   it("writes and delivers orders, and leaves by itself", async () => {
     const webhook = await openWebhook();
@@ -320,7 +321,7 @@ describe.runIf(hasServer)("with a server", () => {
     const webhook = await openWebhook();
     const url = await server.createDatabase();
     const run = new Run([`--webhook=${webhook.url}`, "--poll=20ms"], { env: { DATABASE_URL: url } });
-    await run.says("delivering to");
+    await run.printed(/delivering to/);
     const database = await connect(url);
     await enqueue(database.query, "a", { number: 1 });
     await eventually(() => expect(webhook.accepted).toHaveLength(1));
@@ -337,14 +338,14 @@ describe.runIf(hasServer)("with a server", () => {
 });
 
 describe.runIf(hasServer)("a server that goes away", () => {
-  const server = useServer();
+  const server = usePostgres();
 
   it("ends the relay with code 1, for its service manager to start it again", async () => {
     const webhook = await openWebhook();
     const run = new Run([`--webhook=${webhook.url}`, "--poll=20ms"], {
       env: { DATABASE_URL: await server.createDatabase() },
     });
-    await run.says("delivering to");
+    await run.printed(/delivering to/);
 
     await server.stop();
 

@@ -1,37 +1,23 @@
 /** Runs the program as a process, the way a user does. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import path from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 
-import { onTestFinished, vi } from "vitest";
+import {
+  Program,
+  command as commandOf,
+  eventually,
+  jsonLines,
+  temporaryDirectory,
+} from "@scope/test-utils/node";
+import { onTestFinished } from "vitest";
 
 import { LoopbackWebhook, type Manner, type Receipt } from "../src/loopback.ts";
 
-// Processes take their time when many start at once.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
-
-/** Resolves when the check passes. */
-export function eventually(check: () => unknown): Promise<unknown> {
-  return vi.waitFor(check, { timeout: 60_000, interval: 5 });
-}
-
 const source = fileURLToPath(new URL("../src", import.meta.url));
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 
 /** The words of a command that runs the program. */
 export function command(args: readonly string[], program = "main.ts"): string[] {
-  return [
-    process.execPath,
-    "--conditions=@scope/source",
-    "--import",
-    tsx,
-    path.join(source, program),
-    ...args,
-  ];
+  return commandOf(path.join(source, program), args);
 }
 
 export interface RunSettings {
@@ -42,63 +28,26 @@ export interface RunSettings {
   readonly stdin?: "ignore" | "pipe";
 }
 
-export class Run {
-  readonly process: ChildProcess;
-  readonly #closed: Promise<unknown[]>;
-  stdout = "";
-  stderr = "";
-
+export class Run extends Program {
   constructor(
     args: readonly string[],
     { program, env = {}, words = command(args, program), stdin = "ignore" }: RunSettings = {},
   ) {
-    const [file, ...rest] = words;
-    const inherited = { ...process.env };
-    delete inherited["DATABASE_URL"];
-    this.process = spawn(file!, rest, {
-      stdio: [stdin, "pipe", "pipe"],
-      env: { ...inherited, NODE_OPTIONS: "", ...env },
-    });
-    this.process.stdout!.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
-    this.process.stderr!.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
-    this.#closed = once(this.process, "close");
-    onTestFinished(() => void this.process.kill("SIGKILL"));
-  }
-
-  kill(signal: NodeJS.Signals): void {
-    this.process.kill(signal);
-  }
-
-  get running(): boolean {
-    return this.process.exitCode === null && this.process.signalCode === null;
-  }
-
-  /** Resolves when the text is on its standard output. */
-  async says(text: string): Promise<void> {
-    await eventually(() => {
-      if (!this.stdout.includes(text))
-        throw new Error(`it does not say ${text}: ${this.stdout}${this.stderr}`);
-    });
+    super(words, { stdin, env: { DATABASE_URL: "", ...env } });
   }
 
   /** Resolves with the first line of the log with this message, once it is there. */
   async logs(message: string): Promise<LogLine> {
-    return (await eventually(() => {
+    return eventually(() => {
       const line = this.log.find(({ msg }) => msg.includes(message));
       if (line === undefined) throw new Error(`it does not log ${message}: ${this.stderr}`);
       return line;
-    })) as LogLine;
+    });
   }
 
   /** The complete lines of it. */
   get log(): LogLine[] {
     return parseLog(this.stderr);
-  }
-
-  /** Resolves with the exit code, or the signal, when it has ended and everything is read. */
-  async ended(): Promise<number | NodeJS.Signals | null> {
-    const [code, signal] = (await this.#closed) as [number | null, NodeJS.Signals | null];
-    return code ?? signal;
   }
 }
 
@@ -115,17 +64,12 @@ export interface LogLine {
 }
 
 export function parseLog(text: string): LogLine[] {
-  return text
-    .split("\n")
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as LogLine);
+  return jsonLines(text) as LogLine[];
 }
 
 /** Names a directory that does not exist, in one that disappears with the test. */
 export async function newDirectory(): Promise<string> {
-  const parent = await mkdtemp(path.join(tmpdir(), "outbox-test-"));
-  onTestFinished(() => rm(parent, { recursive: true, force: true }));
-  return path.join(parent, "data");
+  return path.join(await temporaryDirectory(), "data");
 }
 
 /** A webhook that ends with the test. */

@@ -1,8 +1,9 @@
+import { eventually, usePostgres } from "@scope/test-utils/node";
 import { describe, expect, it } from "vitest";
 
 import { Store, enqueue } from "../src/store.ts";
-import { connect, hasServer, useServer } from "./databases.ts";
-import { Run, eventually, firstArrivals, openWebhook, randomNumbers } from "./program.ts";
+import { connect, hasServer } from "./databases.ts";
+import { Run, firstArrivals, openWebhook, randomNumbers } from "./program.ts";
 
 const [keys, rows] = [30, 5];
 const expected = Object.fromEntries(
@@ -10,7 +11,7 @@ const expected = Object.fromEntries(
 );
 
 describe.runIf(hasServer)("two relays at one server", () => {
-  const server = useServer();
+  const server = usePostgres();
 
   const begin = async (manner: Parameters<typeof openWebhook>[0], ...args: string[]) => {
     const webhook = await openWebhook(manner);
@@ -20,7 +21,7 @@ describe.runIf(hasServer)("two relays at one server", () => {
       return new Run([...common, ...args], { env: { DATABASE_URL: url } });
     };
     const [ann, bob] = [start(), start()];
-    await Promise.all([ann.says("delivering to"), bob.says("delivering to")]);
+    await Promise.all([ann.printed(/delivering to/), bob.printed(/delivering to/)]);
     const database = await connect(url);
     const store = await Store.open(database, "test", 1_000);
     await database.transaction(async (query) => {

@@ -1,9 +1,9 @@
+import { eventually, usePostgres } from "@scope/test-utils/node";
 import { describe, expect, it } from "vitest";
 
 import type { Database } from "../src/database.ts";
 import { type Row, Store, enqueue } from "../src/store.ts";
-import { connect, hasServer, useDatabases, useServer } from "./databases.ts";
-import { eventually } from "./program.ts";
+import { connect, hasServer, useDatabases } from "./databases.ts";
 
 const long = 3_600_000;
 
@@ -169,7 +169,7 @@ describe.each(useDatabases())("Store, %s", (_, open) => {
 });
 
 describe.runIf(hasServer)("the table, with several connections", () => {
-  const server = useServer();
+  const server = usePostgres();
 
   it("is created once by many who start at once", async () => {
     const database = await connect(await server.createDatabase());

@@ -4,17 +4,12 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createRequire } from "node:module";
 import path from "node:path";
 import type { Readable } from "node:stream";
-import { pathToFileURL } from "node:url";
-import { onTestFinished, vi } from "vitest";
-
-// Processes take their time when many start at once.
-vi.setConfig({ testTimeout: 60_000 });
+import { tsx } from "@scope/test-utils/node";
+import { onTestFinished } from "vitest";
 
 const scenarios = path.join(import.meta.dirname, "programs", "scenarios.ts");
-const tsx = ["--import", pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href];
 const { SCOPE_RUNTIME: other = "" } = process.env;
 
 export const runtime = other === "" ? "node" : path.parse(other).name;

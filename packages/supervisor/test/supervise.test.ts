@@ -18,18 +18,9 @@ import {
   macrotask,
   rejection,
   waits,
+  watch,
 } from "@scope/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-
-/** What a promise has come to by now. */
-function watch(promise: Promise<unknown>): { readonly settled: boolean } {
-  const watched = { settled: false };
-  const settle = (): void => {
-    watched.settled = true;
-  };
-  promise.then(settle, settle);
-  return watched;
-}
 
 /** A supervised child whose every attempt ends as the test says; its log says when it starts, is asked and ends. */
 class Actor {

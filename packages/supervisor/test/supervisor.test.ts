@@ -19,18 +19,9 @@ import {
   macrotask,
   rejection,
   waits,
+  watch,
 } from "@scope/test-utils";
 import { afterEach, describe, expect, it, vi } from "vitest";
-
-/** What a promise has come to by now. */
-function watch(promise: Promise<unknown>): { readonly settled: boolean } {
-  const watched = { settled: false };
-  const settle = (): void => {
-    watched.settled = true;
-  };
-  promise.then(settle, settle);
-  return watched;
-}
 
 /** As a log line shows it. */
 function repr(value: unknown): string {

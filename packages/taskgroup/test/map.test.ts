@@ -10,15 +10,16 @@ import {
   sleep,
 } from "@scope/core";
 import { TaskGroup } from "@scope/taskgroup";
-import { captureReports, Deferred, EventLog, flushMicrotasks, rejection, waits } from "@scope/test-utils";
+import {
+  captureReports,
+  Deferred,
+  EventLog,
+  flushMicrotasks,
+  groupError,
+  rejection,
+  waits,
+} from "@scope/test-utils";
 import { describe, expect, it, vi } from "vitest";
-
-/** The one error of a group that has to fail. */
-async function groupError(promise: Promise<unknown>): Promise<TaskGroupError> {
-  const error = await rejection(promise);
-  if (!(error instanceof TaskGroupError)) throw error;
-  return error;
-}
 
 const boom = new Error("boom");
 const bang = new Error("bang");

@@ -18,18 +18,12 @@ import {
   Deferred,
   EventLog,
   flushMicrotasks,
+  groupError,
   macrotask,
   rejection,
   waits,
 } from "@scope/test-utils";
 import { afterEach, describe, expect, it, vi } from "vitest";
-
-/** The one error of a group that has to fail. */
-async function groupError(promise: Promise<unknown>): Promise<TaskGroupError> {
-  const error = await rejection(promise);
-  if (!(error instanceof TaskGroupError)) throw error;
-  return error;
-}
 
 const boom = new Error("boom");
 const bang = new Error("bang");

@@ -1,5 +1,5 @@
 /** Helpers for tests that wait for events, not for time. */
-export { Deferred, flushMicrotasks, macrotask, rejection, waits } from "./waiting.ts";
+export { Deferred, flushMicrotasks, groupError, macrotask, rejection, waits, watch } from "./waiting.ts";
 export { EventLog } from "./event-log.ts";
 export { captureReports } from "./reports.ts";
 export { collectGarbage, growth, heapUsed, inBatches, survivors } from "./heap.ts";

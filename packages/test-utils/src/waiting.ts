@@ -1,4 +1,4 @@
-import type { CancellationToken } from "@scope/core";
+import { type CancellationToken, TaskGroupError } from "@scope/core";
 
 /** A promise that the test settles by hand. */
 export class Deferred<T = void> {
@@ -44,4 +44,21 @@ export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   const [settled] = await Promise.allSettled([promise]);
   if (settled.status === "fulfilled") throw new Error("it was to reject");
   return settled.reason;
+}
+
+/** What a promise rejects with, which is to be the error of a group. */
+export async function groupError(promise: Promise<unknown>): Promise<TaskGroupError> {
+  const error = await rejection(promise);
+  if (!(error instanceof TaskGroupError)) throw error;
+  return error;
+}
+
+/** What a promise has come to by now. */
+export function watch(promise: Promise<unknown>): { readonly settled: boolean } {
+  const watched = { settled: false };
+  const settle = (): void => {
+    watched.settled = true;
+  };
+  promise.then(settle, settle);
+  return watched;
 }
