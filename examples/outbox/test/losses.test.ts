@@ -64,10 +64,7 @@ describe.each(usePlaces())("nothing is lost, %s:", (_, findPlace) => {
 
       for (;;) {
         const run = start(place, webhook, "--lease=400ms");
-        const kill = (): void => {
-          run.kill("SIGKILL");
-          shot += 1;
-        };
+        const kill = (): void => run.kill("SIGKILL");
         if (shot < kills) {
           answers = 1 + Math.floor(random() * 9);
           shoot = kill;
@@ -78,6 +75,7 @@ describe.each(usePlaces())("nothing is lost, %s:", (_, findPlace) => {
         shoot = undefined;
         if (ending === 0) break;
         expect(ending, run.stderr).toBe("SIGKILL");
+        shot += 1;
       }
 
       expect(shot).toBe(kills);
