@@ -35,7 +35,7 @@ function usePlaces(): [name: string, find: FindPlace][] {
   ];
 }
 
-const orders = 20;
+const orders = 15;
 
 function start(place: Place, webhook: LoopbackWebhook, ...args: string[]): Run {
   const common = [`--webhook=${webhook.url}`, `--orders=${orders}`, "--poll=20ms", "--retry-initial=10ms"];
@@ -47,7 +47,7 @@ describe.each(usePlaces())("nothing is lost, %s:", (_, findPlace) => {
     "killed again and again, it delivers every row at least once, in order (seed %i)",
     async (seed) => {
       const random = randomNumbers(seed);
-      const kills = 5;
+      const kills = 4;
       const place = await findPlace();
       let answers = 0;
       let shoot: (() => void) | undefined;
