@@ -1,5 +1,6 @@
 /** PostgreSQL for the tests: embedded, and a server of our own, or, without its programs, the one of DATABASE_URL. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import {
   accessSync,
@@ -122,14 +123,13 @@ class Cluster {
 export interface Server {
   /** Makes a new database, and resolves with its URL. */
   createDatabase(): Promise<string>;
-  /** The server goes away. Only of a cluster of our own. */
-  stop(): Promise<void>;
+  /** Takes it away, with everybody who is connected. */
+  dropDatabase(url: string): Promise<void>;
 }
 
 /** A server for the tests of this file. */
 export function useServer(): Server {
   let cluster: Cluster | undefined;
-  let made = 0;
   const urlOf = (name: string): string => {
     if (cluster !== undefined) return cluster.url(name);
     const url = new URL(given);
@@ -143,24 +143,23 @@ export function useServer(): Server {
     );
     await database.execute(sql);
   };
+  const drop = (name: string): Promise<void> => administrate(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
   const names: string[] = [];
   beforeAll(async () => {
     if (programs !== undefined) cluster = await Cluster.start(programs);
   });
   afterAll(async () => {
     if (cluster !== undefined) await cluster.stop();
-    else for (const name of names) await administrate(`DROP DATABASE ${name} WITH (FORCE)`);
+    else for (const name of names) await drop(name);
   });
   return {
     createDatabase: async () => {
-      const name = `outbox_test_${process.pid}_${++made}`;
+      const name = `outbox_test_${randomUUID().replaceAll("-", "")}`;
       await administrate(`CREATE DATABASE ${name}`);
       names.push(name);
       return urlOf(name);
     },
-    stop: async () => {
-      await cluster?.stop();
-    },
+    dropDatabase: (url) => drop(new URL(url).pathname.slice(1)),
   };
 }
 
