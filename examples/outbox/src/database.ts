@@ -25,6 +25,7 @@ export async function openDatabase(where: Options["database"], logger: Logger): 
   if (where === "memory") return embedded(await PGlite.create());
   if ("url" in where) return server(where.url, logger);
   // Two that write to one directory would ruin it, and PGlite does not look.
+  await mkdir(path.dirname(path.resolve(where.directory)), { recursive: true });
   const reservation = await reserve(where.directory);
   try {
     return embedded(await openDirectory(where.directory), reservation);
@@ -39,7 +40,6 @@ async function openDirectory(directory: string): Promise<PGlite> {
   if (!existsSync(directory)) {
     const draft = `${path.resolve(directory)}.new`;
     await rm(draft, { recursive: true, force: true });
-    await mkdir(path.dirname(draft), { recursive: true });
     const made = await PGlite.create(draft);
     await made.close();
     await rename(draft, directory);

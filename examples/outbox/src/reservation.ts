@@ -6,13 +6,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 
 /**
- * Reserves a directory for this process, until disposal. It listens to a socket that is named after the directory: unlike a file, a
- * socket knows whether whoever made it is still alive, also after a SIGKILL. Rejects if it is.
+ * Reserves a directory for this process, until disposal. It listens to a socket beside the directory: unlike a file, a socket knows
+ * whether whoever made it is still alive, also after a SIGKILL. Rejects if it is.
  */
 export async function reserve(directory: string): Promise<AsyncDisposable> {
-  const name = createHash("sha256").update(path.resolve(directory)).digest("hex").slice(0, 24);
-  const socket =
-    process.platform === "win32" ? `\\\\.\\pipe\\outbox-${name}` : path.join(tmpdir(), `outbox-${name}.sock`);
+  const socket = socketOf(path.resolve(directory));
   if (await answers(socket)) throw new Error(`${directory} is in use by another process`);
   // Left by one that was killed.
   await rm(socket, { force: true });
@@ -20,6 +18,14 @@ export async function reserve(directory: string): Promise<AsyncDisposable> {
   server.listen(socket).unref();
   await once(server, "listening");
   return { [Symbol.asyncDispose]: () => close(server) };
+}
+
+/** The names of sockets are short, and on Windows in a place of their own. */
+function socketOf(directory: string): string {
+  const beside = `${directory}.sock`;
+  if (process.platform !== "win32" && Buffer.byteLength(beside) <= 100) return beside;
+  const name = `outbox-${createHash("sha256").update(directory).digest("hex").slice(0, 24)}.sock`;
+  return path.join(process.platform === "win32" ? "\\\\.\\pipe" : tmpdir(), name);
 }
 
 async function answers(socket: string): Promise<boolean> {

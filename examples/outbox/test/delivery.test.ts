@@ -150,11 +150,19 @@ describe.each(useDatabases())("a relay, %s", (_, open) => {
     ["429", 429],
     ["a redirection, which is not followed,", 302],
   ])("tries again after %s, and only that key waits", async (_, status) => {
-    let failures = 0;
-    const webhook = await openWebhook(({ key }) => (key === "a" && ++failures <= 3 ? status : 200));
+    const othersAreThrough = new Deferred<undefined>();
+    const webhook = await openWebhook(async ({ key, attempt, body }) => {
+      if (key === "b") {
+        if ((body as { number: number }).number === 5) othersAreThrough.resolve(undefined);
+        return 200;
+      }
+      if (attempt <= 3 && (body as { number: number }).number === 1) return status;
+      await othersAreThrough.promise;
+      return 200;
+    });
     const { write, deliver, log, relay } = await setStage(await open(), webhook.url, {
-      retryInitial: 100,
-      retryMax: 250,
+      retryInitial: 20,
+      retryMax: 50,
     });
     await write("a", 2);
     await write("b", 5);
@@ -170,7 +178,7 @@ describe.each(useDatabases())("a relay, %s", (_, open) => {
       [1, 2, 3].map((attempt) => ({ msg: "not accepted", key: "a", attempt, problem: `status ${status}` })),
     );
     const [first, second, third] = log.map(({ retryIn }) => retryIn!);
-    expect([first! >= 100, second! >= 200, third! >= 250, third! <= 275]).toEqual([true, true, true, true]);
+    expect([first! >= 20, second! >= 40, third! >= 50, third! <= 55]).toEqual([true, true, true, true]);
     expect(relay.tally).toEqual({ attempts: 10, delivered: 7, failed: 3, dead: 0 });
   });
 
