@@ -5,7 +5,7 @@
  * when nothing runs and nothing waits, when its time limit passes, or when it is left.
  */
 import { CancellationSource, type Task } from "@scope/core";
-import { type Entry, isLinked } from "./ring.ts";
+import { type Entry, enter, isLinked, leave, openEntry } from "./ring.ts";
 import type { Roster } from "./roster.ts";
 import type { CompletedTasks } from "./types.ts";
 
@@ -18,8 +18,7 @@ export function completions(roster: Roster, timeout: number): CompletedTasks {
   let over = false;
   /** The last of the steps that somebody waits for. */
   let last: Promise<Step> | undefined;
-  /** Ends the wait that goes on. */
-  let wake: (() => void) | undefined;
+  const waiter = openEntry();
 
   const step = (): Step => {
     over = !held;
@@ -30,17 +29,14 @@ export function completions(roster: Roster, timeout: number): CompletedTasks {
   const wait = (): Promise<void> =>
     new Promise((resolve) => {
       const limit = new CancellationSource({ timeout });
-      const woken = (entry?: Entry): void => {
-        waiters.delete(woken);
+      waiter.wake = (entry) => {
+        leave(waiter);
         limit[Symbol.dispose]();
         held = entry;
         resolve();
       };
-      limit.token.onCancel(() => {
-        woken();
-      });
-      waiters.add(woken);
-      wake = woken;
+      limit.token.onCancel(() => waiter.wake?.());
+      enter(waiter, waiters);
     });
 
   const advance = (): Step | Promise<Step> => {
@@ -63,8 +59,8 @@ export function completions(roster: Roster, timeout: number): CompletedTasks {
     },
     return() {
       over = true;
-      if (!held) wake?.();
-      else if (isLinked(held)) roster.offer(held, true);
+      if (isLinked(waiter)) waiter.wake?.();
+      else if (held && isLinked(held)) roster.offer(held, true);
       held = undefined;
       return Promise.resolve(step());
     },

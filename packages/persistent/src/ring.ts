@@ -7,18 +7,20 @@
  */
 import type { CancellationToken, Task } from "@scope/core";
 
-/** A task of a group, from its start until it is acknowledged. */
+/** A task of a group, from its start until it is acknowledged; or an iteration that waits. */
 export interface Entry {
   before: Entry;
   after: Entry;
   token: CancellationToken | undefined;
   /** Missing while its function is in its synchronous part. */
   task: Task<unknown> | undefined;
+  /** Of an iteration that waits: takes the next task that has ended; `undefined`: nothing runs any more. */
+  wake: ((ended?: Entry) => void) | undefined;
 }
 
 /** An entry in no ring, or the head of a new one. */
 export function openEntry(): Entry {
-  const entry = { token: undefined, task: undefined } as unknown as Entry;
+  const entry = { token: undefined, task: undefined, wake: undefined } as unknown as Entry;
   entry.before = entry.after = entry;
   return entry;
 }

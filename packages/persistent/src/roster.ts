@@ -58,9 +58,6 @@ export interface RosterOptions {
 /** How something has ended: a task, or what an owner has to tell itself. */
 type Ending = Task<unknown> | { readonly status: Task<unknown>["status"]; readonly error: unknown };
 
-/** Takes the next task that has ended; `undefined`: nothing runs any more. */
-type Waiter = (entry?: Entry) => void;
-
 export interface Roster {
   readonly uniqueId: string;
   /** "<ClassName>:<uniqueId>": what names and messages begin with. */
@@ -71,7 +68,7 @@ export interface Roster {
   /** A service's `main`, or the body of `run`. */
   readonly main: Entry;
   /** Iterations in the order in which they began to wait. */
-  readonly waiters: Set<Waiter>;
+  readonly waiters: Entry;
   /** The names of what runs, for messages. */
   names(): (string | undefined)[];
   spawn<T>(fn: TaskFunction<T>, options?: PersistentSpawnOptions): Task<T>;
@@ -117,7 +114,7 @@ export function openRoster(className: string, options: RosterOptions = {}, bare 
   const held = openEntry();
   /** Both, by task; made when somebody asks by task. */
   let index: Map<Task<unknown> | undefined, Entry> | undefined;
-  const waiters = new Set<Waiter>();
+  const waiters = openEntry();
   /** What `main`s, and the owner itself, came to, and nobody was thrown. */
   const notes: Ending[] = [];
   let fatal: Ending | undefined;
@@ -146,17 +143,19 @@ export function openRoster(className: string, options: RosterOptions = {}, bare 
     );
     entry.task = task;
     entry.token = task.token;
-    enter(entry, live);
+    // It has to wait for its turn.
+    if (!isLinked(entry)) enter(entry, live);
     const untie = spawner === scope ? undefined : tie(task.token, token);
-    task.onDone(({ status, error }) => {
+    task.onDone(() => {
       leave(entry);
       untie?.();
-      if (logError && hasFailed(task)) report(task, label);
-      if (beside) roster.note(bare ? { status, error } : task);
+      const failed = hasFailed(task);
+      if (failed && logError) report(task, label);
+      if (beside) roster.note(bare ? { status: task.status, error: task.error } : task);
       else {
-        heed(task);
+        if (failed) heed(task);
         roster.offer(entry, false);
-        if (waiters.size > 0 && !isLinked(running)) void endWaits();
+        if (isLinked(waiters) && !isLinked(running)) void endWaits();
       }
     });
     return task;
@@ -165,7 +164,7 @@ export function openRoster(className: string, options: RosterOptions = {}, bare 
   const endWaits = async (): Promise<void> => {
     // Its other listeners may spawn.
     await Promise.resolve();
-    if (!isLinked(running)) for (const waiter of waiters) waiter();
+    if (!isLinked(running)) for (const waiter of members(waiters)) waiter.wake?.();
   };
 
   /** R4. */
@@ -191,7 +190,7 @@ export function openRoster(className: string, options: RosterOptions = {}, bare 
    */
   const settle = (whole: boolean, cancelled: boolean): void => {
     const entries = kept();
-    entries.forEach(roster.forget);
+    for (const entry of entries) roster.forget(entry);
     const ended: Ending[] = [...(whole ? notes.splice(0) : []), ...tasksOf(entries)];
     const failed = ended.filter(hasFailed);
     const first = whole && bare ? fatal : failed.find(({ error }) => isFatal(error));
@@ -228,12 +227,12 @@ export function openRoster(className: string, options: RosterOptions = {}, bare 
       if (![...notes, ...tasksOf(kept())].some(isSame)) notes.push(ending);
     },
     offer(entry, putBack) {
-      const task = entry.task!;
-      if (waiters.size === 0 && retain === "failures" && !hasFailed(task)) roster.forget(entry);
+      if (!isLinked(waiters) && retain === "failures" && entry.task?.status !== "failed")
+        roster.forget(entry);
       else {
-        index?.set(task, entry);
+        index?.set(entry.task, entry);
         enter(entry, putBack ? line.after : line);
-        if (waiters.size > 0) for (const waiter of waiters) return waiter(roster.take());
+        waiters.after.wake?.(roster.take());
       }
     },
     take() {
@@ -255,7 +254,7 @@ export function openRoster(className: string, options: RosterOptions = {}, bare 
     tasks: () => tasksOf([...kept(), ...alive(false)]),
     cancel(reason, whole) {
       const source = new CancellationSource();
-      for (const entry of alive(whole)) tie(entry.token!, source.token);
+      for (const { token: own } of alive(whole)) if (own) tie(own, source.token);
       source.cancel(reason);
     },
     async join(whole) {
@@ -269,7 +268,12 @@ export function openRoster(className: string, options: RosterOptions = {}, bare 
       if (forGood) scope.cancel(error);
       else roster.cancel(error, whole);
       try {
-        await within(timeout, () => idle(whole), `Stopping ${label}`, roster.names);
+        await within(
+          timeout,
+          () => idle(whole),
+          `Stopping ${label}`,
+          () => roster.names(),
+        );
       } finally {
         stops.pop();
       }

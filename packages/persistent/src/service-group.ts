@@ -72,8 +72,7 @@ export class ServiceGroup extends ServiceBase {
     }
     this.#services = [...services];
     this.#options = options;
-    roster.names = () =>
-      this.#services.filter(({ isRunning }) => isRunning).map(({ uniqueId }) => uniqueId);
+    roster.names = () => this.#services.filter(({ isRunning }) => isRunning).map(({ uniqueId }) => uniqueId);
   }
 
   /**

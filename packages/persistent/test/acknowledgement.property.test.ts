@@ -5,7 +5,7 @@
  * The histories are the same every time, so that nobody's build fails by chance; others come with `FUZZ_SEED=random`, more
  * of them with `FUZZ_RUNS=<count>`.
  */
-import { type Task, TaskGroupError, type TaskStatus } from "@scope/core";
+import type { Task, TaskGroupError, TaskStatus } from "@scope/core";
 import { type CompletedTasks, PersistentTaskGroup } from "@scope/persistent";
 import { Deferred, flushMicrotasks } from "@scope/test-utils";
 import * as fc from "fast-check";
@@ -269,8 +269,8 @@ class Reality {
         this.group[step.do]()
           .then(
             () => this.told.push(""),
-            (error: TaskGroupError) =>
-              this.told.push(error.tasks.map((task) => this.numberOf(task!)).join(" ")),
+            (error: unknown) =>
+              this.told.push((error as TaskGroupError).tasks.map((task) => this.numberOf(task!)).join(" ")),
           )
           .finally(() => {
             this.#joining = false;

@@ -69,7 +69,7 @@ describe("PersistentTaskGroup", () => {
     });
     expectTypeOf(group.stop).parameters.toEqualTypeOf<[options?: StopOptions | undefined]>();
     expectTypeOf(group.tasks).toEqualTypeOf<ReadonlySet<Task<unknown>>>();
-    // @ts-expect-error read only
+    // @ts-expect-error it can only be read
     group.uniqueId = "other";
   });
 });
@@ -104,7 +104,7 @@ describe("services", () => {
     });
     expectTypeOf<ServiceGroupOptions["stopTimeout"]>().toEqualTypeOf<number | undefined>();
     expectTypeOf(new ServiceGroup([]).ready()).toEqualTypeOf<Promise<void>>();
-    // @ts-expect-error services
+    // @ts-expect-error no service at all
     new ServiceGroup([group]);
     // @ts-expect-error no such policy
     new ServiceGroup([], { onEnd: "retry" });

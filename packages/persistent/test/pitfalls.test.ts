@@ -6,7 +6,7 @@ import {
   CancellationSource,
   type CancellationToken,
   type Task,
-  TaskGroupError,
+  type TaskGroupError,
   TaskScope,
   cancelAndWait,
 } from "@scope/core";
