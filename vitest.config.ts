@@ -40,7 +40,11 @@ export default defineConfig({
     ],
     coverage: {
       provider: "v8",
-      include: ["packages/core/src/**/*.ts", "packages/taskgroup/src/**/*.ts"],
+      include: [
+        "packages/core/src/**/*.ts",
+        "packages/taskgroup/src/**/*.ts",
+        "packages/persistent/src/**/*.ts",
+      ],
       reporter: ["text", "json-summary"],
       thresholds: { branches: 98, functions: 98, lines: 98, statements: 98 },
     },

@@ -24,7 +24,7 @@ import type { Service, ServiceBaseOptions } from "./types.ts";
  *   protected async main(token: CancellationToken): Promise<void> {
  *     for (;;) {
  *       await sleep(1_000, token);
- *       this.spawn((token) => this.tick(token), { name: "tick" });
+ *       this.spawn((token) => tick(token), { name: "tick" });
  *     }
  *   }
  * }
