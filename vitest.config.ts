@@ -41,7 +41,9 @@ export default defineConfig({
     ],
     coverage: {
       provider: "v8",
-      include: ["core", "guarded", "supervisor", "taskgroup"].map((name) => `packages/${name}/src/**/*.ts`),
+      include: ["core", "guarded", "persistent", "supervisor", "taskgroup"].map(
+        (name) => `packages/${name}/src/**/*.ts`,
+      ),
       reporter: ["text", "json-summary"],
       thresholds: { branches: 98, functions: 98, lines: 98, statements: 98 },
     },

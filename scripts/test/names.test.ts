@@ -10,7 +10,7 @@ import { describe, expect, test } from "vitest";
 const packages = path.join(import.meta.dirname, "..", "..", "packages");
 
 describe("the built packages", () => {
-  test.each(["core", "taskgroup", "supervisor", "guarded"])(
+  test.each(["core", "taskgroup", "supervisor", "persistent", "guarded"])(
     "%s gives its classes and functions the names that it exports",
     async (name) => {
       const file = path.join(packages, name, "dist", "index.js");

@@ -52,6 +52,12 @@ const budgets = [
     external: ["@scope/core"],
     limit: 2500,
   },
+  {
+    what: "@scope/persistent without core",
+    code: 'export * from "@scope/persistent"',
+    external: ["@scope/core"],
+    limit: 3000,
+  },
 ];
 
 describe("size", () => {

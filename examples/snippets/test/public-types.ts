@@ -4,7 +4,7 @@ import path from "node:path";
 import ts from "typescript";
 import { root } from "./documents.ts";
 
-export const packages = ["core", "taskgroup", "supervisor", "guarded"].map((name) => ({
+export const packages = ["core", "taskgroup", "supervisor", "persistent", "guarded"].map((name) => ({
   name: `@scope/${name}`,
   folder: path.join(root, "packages", name),
   entry: path.join(root, "packages", name, "src", "index.ts"),

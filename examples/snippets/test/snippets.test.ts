@@ -163,10 +163,15 @@ describe("the public types", { timeout: 60_000 }, () => {
     declare const primary: string, replica: string;
     declare function ask(host: string, token: CancellationToken): Promise<string>;
     declare const button: { addEventListener(event: string, listener: () => void): void };
-    declare const config: object | undefined, group: TaskGroup;
+    declare const config: object | undefined;
     declare function save(id: number, token: CancellationToken): Promise<void>;
     declare function relayMessages(token: CancellationToken): Promise<void>;
     declare function listen(port: number): Promise<{ close(): void }>;
+    declare const group: PersistentTaskGroup, targets: string[];
+    declare function probe(target: string, token: CancellationToken): Promise<void>;
+    declare function again(task: Task<unknown>, token: CancellationToken): Promise<void>;
+    declare function tick(token: CancellationToken): Promise<void>;
+    declare const store: Service, probes: Service, web: Service;
   `;
   const examples = packages.flatMap(({ folder }) => examplesOf(folder));
   let program: ts.Program;
@@ -176,8 +181,12 @@ describe("the public types", { timeout: 60_000 }, () => {
     const door = path.join(import.meta.dirname, "door.ts");
     const doors = packages.map(({ name }) => `import "${name}";`);
     const exported = consumerProgram(new Map([[door, doors.join("\n")]]));
+    // Two packages may export types of one name.
+    const taken = new Set<string>();
     const imports = packages.map(({ name, entry }) => {
-      const names = exportsOf(exported, entry).map((one) => one.name);
+      const all = exportsOf(exported, entry).map((one) => one.name);
+      const names = all.filter((one) => !taken.has(one));
+      for (const one of names) taken.add(one);
       return `import { ${names.join(", ")} } from "${name}";`;
     });
     const files = new Map(

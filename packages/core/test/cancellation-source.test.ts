@@ -4,6 +4,7 @@ import {
   CancelledError,
   TimeoutError,
   type CancelSource,
+  tie,
 } from "@scope/core";
 import { EventLog, captureReports, collectGarbage, flushMicrotasks } from "@scope/test-utils";
 import { beforeEach, describe, expect, it, vi } from "vitest";
@@ -484,3 +485,53 @@ function unreadable(): unknown {
     },
   });
 }
+
+describe("tie", () => {
+  it("has a token cancelled with a further parent, and not the other way round", () => {
+    const [own, further] = [new CancellationSource(), new CancellationSource()];
+    const child = own.token.child();
+    tie(own.token, further.token);
+    further.cancel("theirs");
+    expect(own.token.error).toBe(further.token.error);
+    expect(child.token.error).toBe(further.token.error);
+
+    const other = new CancellationSource();
+    const parent = new CancellationSource();
+    tie(other.token, parent.token);
+    other.cancel("own");
+    expect(parent.token.cancelRequested).toBe(false);
+    parent.cancel("too late");
+    expect(other.token.error).toMatchObject({ reason: "own" });
+  });
+
+  it("cancels in two phases: no callback sees a token that is not cancelled yet (L8)", () => {
+    const [a, b, parent] = [new CancellationSource(), new CancellationSource(), new CancellationSource()];
+    const seen: boolean[][] = [];
+    for (const source of [a, b]) {
+      tie(source.token, parent.token);
+      source.token.onCancel(() => seen.push([a.token.cancelRequested, b.token.cancelRequested]));
+    }
+    parent.cancel();
+    expect(seen).toEqual([
+      [true, true],
+      [true, true],
+    ]);
+  });
+
+  it("cancels at once if the parent is cancelled already", () => {
+    const own = new CancellationSource();
+    const parent = new CancellationSource();
+    parent.cancel("before");
+    tie(own.token, parent.token);
+    expect(own.token.error).toBe(parent.token.error);
+  });
+
+  it("is undone by what it returns, more than once too", () => {
+    const [own, parent] = [new CancellationSource(), new CancellationSource()];
+    const untie = tie(own.token, parent.token);
+    untie();
+    untie();
+    parent.cancel();
+    expect(own.token.cancelRequested).toBe(false);
+  });
+});

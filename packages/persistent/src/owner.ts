@@ -4,19 +4,19 @@ import type { PersistentSpawnOptions } from "./types.ts";
 
 /** What groups and services have in common. */
 export abstract class Owner implements TaskSpawner, AsyncDisposable {
-  /** @internal */ readonly _roster: Roster;
-  /** @internal Whether `main` is the owner's as well, or its tasks alone. */
-  readonly _whole: boolean;
+  readonly #roster: Roster;
+  /** Whether `main` is the owner's as well, or its tasks alone. */
+  readonly #whole: boolean;
 
   /** @internal */
   constructor(roster: Roster, whole: boolean) {
-    this._roster = roster;
-    this._whole = whole;
+    this.#roster = roster;
+    this.#whole = whole;
   }
 
   /** Names it in messages, and its tasks. */
   get uniqueId(): string {
-    return this._roster.uniqueId;
+    return this.#roster.uniqueId;
   }
 
   /**
@@ -28,12 +28,12 @@ export abstract class Owner implements TaskSpawner, AsyncDisposable {
    * is then never called.
    */
   spawn<T>(fn: TaskFunction<T>, options?: PersistentSpawnOptions): Task<T> {
-    return this._roster.spawn(fn, options);
+    return this.#roster.spawn(fn, options);
   }
 
   /** Asks all to end, before it returns. Idempotent, never throws, waits for nobody; it stays open. */
   cancel(reason?: unknown): void {
-    this._roster.cancel(reason, this._whole);
+    this.#roster.cancel(reason, this.#whole);
   }
 
   /**
@@ -42,7 +42,7 @@ export abstract class Owner implements TaskSpawner, AsyncDisposable {
    * Of several who wait at once the first to settle tells, and the others resolve.
    */
   join(): Promise<void> {
-    return this._roster.join(this._whole);
+    return this.#roster.join(this.#whole);
   }
 
   /**
@@ -52,7 +52,7 @@ export abstract class Owner implements TaskSpawner, AsyncDisposable {
    * what fails is then for the next `join`.
    */
   stop(options?: StopOptions): Promise<void> {
-    return this._roster.stop(this._whole, options);
+    return this.#roster.stop(this.#whole, options);
   }
 
   /**
@@ -60,10 +60,10 @@ export abstract class Owner implements TaskSpawner, AsyncDisposable {
    * ended well.
    */
   [Symbol.asyncDispose](): Promise<void> {
-    return this._roster.stop(this._whole, {}, true);
+    return this.#roster.stop(this.#whole, {}, true);
   }
 
   toString(): string {
-    return this._roster.describe(this._whole);
+    return this.#roster.describe(this.#whole);
   }
 }

@@ -8,6 +8,7 @@ import {
 } from "@scope/core";
 import { completions } from "./completions.ts";
 import { Owner } from "./owner.ts";
+import { isLinked } from "./ring.ts";
 import { type Roster, openRoster } from "./roster.ts";
 import type { CompletedTasks, PersistentTaskGroupOptions } from "./types.ts";
 
@@ -52,7 +53,7 @@ export class PersistentTaskGroup extends Owner {
     checkFunction("body", body);
     const group = open(options);
     group.token.throwIfCancelled();
-    const roster = group._roster;
+    const roster = group.#roster;
     const main = roster.begin(() => body(group));
     await Promise.allSettled([main]);
     await roster.stop(true, {}, true);
@@ -66,6 +67,8 @@ export class PersistentTaskGroup extends Owner {
     readable,
   );
 
+  readonly #roster: Roster;
+
   /**
    * Opens a group that ends with disposal. Prefer {@link PersistentTaskGroup.run}, which cannot be forgotten.
    *
@@ -76,6 +79,7 @@ export class PersistentTaskGroup extends Owner {
   constructor(options: undefined, roster: Roster);
   constructor(options?: PersistentTaskGroupOptions, roster = openRoster(new.target.name, options)) {
     super(roster, false);
+    this.#roster = roster;
   }
 
   /**
@@ -83,18 +87,17 @@ export class PersistentTaskGroup extends Owner {
    * leaves the group open. Every task's token descends from it.
    */
   get token(): CancellationToken {
-    return this._roster.token;
+    return this.#roster.token;
   }
 
   /** Whether any task is running. */
   get isRunning(): boolean {
-    return this._roster.running.size > 0;
+    return isLinked(this.#roster.running);
   }
 
   /** A snapshot of the tasks that run, and of those that have ended and are not acknowledged, which come first. */
   get tasks(): ReadonlySet<Task<unknown>> {
-    const { ledger, running } = this._roster;
-    return new Set([...ledger.all.keys(), ...running.values()].filter((task) => !!task));
+    return new Set(this.#roster.tasks());
   }
 
   /**
@@ -124,7 +127,7 @@ export class PersistentTaskGroup extends Owner {
   asCompleted(options: { timeout?: number | undefined } = {}): CompletedTasks {
     const { timeout = Infinity } = options;
     checkDuration("timeout", timeout);
-    return completions(this._roster, timeout);
+    return completions(this.#roster, timeout);
   }
 
   /**
@@ -132,7 +135,7 @@ export class PersistentTaskGroup extends Owner {
    * anything to acknowledge: false for a task that runs, was acknowledged before, or is not this group's.
    */
   acknowledge(task: Task<unknown>): boolean {
-    return this._roster.ledger.acknowledge(task);
+    return this.#roster.acknowledge(task);
   }
 }
 

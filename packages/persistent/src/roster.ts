@@ -44,7 +44,7 @@ import {
   sleep,
   tie,
 } from "@scope/core";
-import { type Ledger, openLedger } from "./ledger.ts";
+import { type Entry, enter, isLinked, leave, members, openEntry } from "./ring.ts";
 import type { PersistentSpawnOptions } from "./types.ts";
 import { within } from "./within.ts";
 
@@ -58,24 +58,17 @@ export interface RosterOptions {
 /** How something has ended: a task, or what an owner has to tell itself. */
 type Ending = Task<unknown> | { readonly status: Task<unknown>["status"]; readonly error: unknown };
 
-/** Takes the next task that has ended; `undefined`: nothing runs any more. */
-type Waiter = (task?: Task<unknown>) => void;
-
-/** What runs, by token: a function in its synchronous part has no task yet. */
-type Live = Map<CancellationToken, Task<unknown> | undefined>;
-
 export interface Roster {
   readonly uniqueId: string;
   /** "<ClassName>:<uniqueId>": what names and messages begin with. */
   readonly label: string;
   readonly token: CancellationToken;
   readonly outer: CancellationToken;
-  readonly ledger: Ledger;
-  readonly running: Live;
+  readonly running: Entry;
   /** A service's `main`, or the body of `run`. */
-  readonly main: Live;
+  readonly main: Entry;
   /** Iterations in the order in which they began to wait. */
-  readonly waiters: Set<Waiter>;
+  readonly waiters: Entry;
   /** The names of what runs, for messages. */
   names(): (string | undefined)[];
   spawn<T>(fn: TaskFunction<T>, options?: PersistentSpawnOptions): Task<T>;
@@ -83,8 +76,14 @@ export interface Roster {
   begin<T>(fn: TaskFunction<T>): Task<T>;
   /** Has an end told by whoever waits for all. Who awaited a task fails with the same object, which is told once. */
   note(ending: Ending): void;
-  /** Hands a task to the iteration that has waited longest; else it is kept, if it is to be. */
-  offer(task: Task<unknown>, putBack: boolean): void;
+  /** Has what has ended handed to the iteration that has waited longest; else it is kept, if it is to be. */
+  offer(entry: Entry, putBack: boolean): void;
+  /** The first one that waits, to be held. */
+  take(): Entry | undefined;
+  forget(entry: Entry): void;
+  acknowledge(task: Task<unknown>): boolean;
+  /** What has ended and is not acknowledged, and what runs. */
+  tasks(): Task<unknown>[];
   /** `whole`: `main` as well. */
   cancel(reason: unknown, whole: boolean): void;
   /** Waits for all, and throws what there is to throw, cancellations included. */
@@ -108,10 +107,14 @@ export function openRoster(className: string, options: RosterOptions = {}, bare 
   const { spawner: lender = scope } = options;
   const { token } = scope;
   const label = `${className}:${uniqueId}`;
-  const ledger = openLedger();
-  const running: Live = new Map();
-  const main: Live = new Map();
-  const waiters = new Set<Waiter>();
+  const running = openEntry();
+  const main = openEntry();
+  /** What has ended: what waits, the longest first, and what iterations hold. Whatever is in neither has been acknowledged. */
+  const line = openEntry();
+  const held = openEntry();
+  /** Both, by task; made when somebody asks by task. */
+  let index: Map<Task<unknown> | undefined, Entry> | undefined;
+  const waiters = openEntry();
   /** What `main`s, and the owner itself, came to, and nobody was thrown. */
   const notes: Ending[] = [];
   let fatal: Ending | undefined;
@@ -127,32 +130,41 @@ export function openRoster(className: string, options: RosterOptions = {}, bare 
     const [stopping] = stops;
     if (stopping) return stillborn(name, stopping);
     const live = beside ? main : running;
+    const entry = openEntry();
     // Another spawner would not know that this owner takes nothing more.
     const spawner = beside || token.cancelRequested ? scope : lender;
     const task = spawner.spawn(
       (own) => {
-        live.set(own, undefined);
+        entry.token = own;
+        enter(entry, live);
         return fn(own);
       },
       { name },
     );
-    live.set(task.token, task);
+    entry.task = task;
+    entry.token = task.token;
+    // It has to wait for its turn.
+    if (!isLinked(entry)) enter(entry, live);
     const untie = spawner === scope ? undefined : tie(task.token, token);
-    task.onDone(({ status, error }) => {
-      live.delete(task.token);
+    task.onDone(() => {
+      leave(entry);
       untie?.();
-      if (hasFailed(task) && logError) report(task, label);
-      if (beside) roster.note(bare ? { status, error } : task);
+      const failed = hasFailed(task);
+      if (failed && logError) report(task, label);
+      if (beside) roster.note(bare ? { status: task.status, error: task.error } : task);
       else {
-        heed(task);
-        roster.offer(task, false);
-        // Its other listeners may spawn.
-        queueMicrotask(() => {
-          if (running.size === 0) for (const waiter of waiters) waiter();
-        });
+        if (failed) heed(task);
+        roster.offer(entry, false);
+        if (isLinked(waiters) && !isLinked(running)) void endWaits();
       }
     });
     return task;
+  };
+
+  const endWaits = async (): Promise<void> => {
+    // Its other listeners may spawn.
+    await Promise.resolve();
+    if (!isLinked(running)) for (const waiter of members(waiters)) waiter.wake?.();
   };
 
   /** R4. */
@@ -162,14 +174,13 @@ export function openRoster(className: string, options: RosterOptions = {}, bare 
     scope.cancel(new CancelledError(ending.error, { source: "sibling" }));
   };
 
-  const alive = (whole: boolean): [CancellationToken, Task<unknown> | undefined][] => [
-    ...(whole ? main : []),
-    ...running,
-  ];
+  const alive = (whole: boolean): Entry[] => [...(whole ? members(main) : []), ...members(running)];
+
+  const kept = (): Entry[] => [...members(held), ...members(line)];
 
   const idle = async (whole: boolean): Promise<void> => {
     for (let live = alive(whole); live.length > 0; live = alive(whole)) {
-      await Promise.allSettled(live.map(([, task]) => task));
+      await Promise.allSettled(live.map(({ task }) => task as PromiseLike<unknown>));
     }
   };
 
@@ -178,8 +189,9 @@ export function openRoster(className: string, options: RosterOptions = {}, bare 
    * `TaskGroupError` of what failed, or, if that counts, was cancelled; the outer cancellation, if that counts and nothing failed.
    */
   const settle = (whole: boolean, cancelled: boolean): void => {
-    const ended = [...(whole ? notes.splice(0) : []), ...ledger.all.keys()];
-    for (const [task] of ledger.all) ledger.acknowledge(task);
+    const entries = kept();
+    for (const entry of entries) roster.forget(entry);
+    const ended: Ending[] = [...(whole ? notes.splice(0) : []), ...tasksOf(entries)];
     const failed = ended.filter(hasFailed);
     const first = whole && bare ? fatal : failed.find(({ error }) => isFatal(error));
     if (first) {
@@ -200,11 +212,10 @@ export function openRoster(className: string, options: RosterOptions = {}, bare 
     label,
     token,
     outer: CancellationToken.from(outer),
-    ledger,
     running,
     main,
     waiters,
-    names: () => alive(true).map(([, task]) => task?.name),
+    names: () => alive(true).map(({ task }) => task?.name),
     spawn(fn, { name = `task-${++unnamed}`, logError = true } = {}) {
       checkFunction("fn", fn);
       return start(fn, `${label}:${name}`, logError, false);
@@ -213,19 +224,37 @@ export function openRoster(className: string, options: RosterOptions = {}, bare 
     note(ending) {
       const isSame = (other: Ending): boolean => hasFailed(other) && other.error === ending.error;
       heed(ending);
-      if (![...notes, ...ledger.all.keys()].some(isSame)) notes.push(ending);
+      if (![...notes, ...tasksOf(kept())].some(isSame)) notes.push(ending);
     },
-    offer(task, putBack) {
-      const [waiter] = waiters;
-      if (!waiter && retain === "failures" && !hasFailed(task)) ledger.acknowledge(task);
+    offer(entry, putBack) {
+      if (!isLinked(waiters) && retain === "failures" && entry.task?.status !== "failed")
+        roster.forget(entry);
       else {
-        ledger.add(task, putBack);
-        waiter?.(ledger.take());
+        index?.set(entry.task, entry);
+        enter(entry, putBack ? line.after : line);
+        waiters.after.wake?.(roster.take());
       }
     },
+    take() {
+      const entry = line.after;
+      if (entry === line) return undefined;
+      enter(entry, held);
+      return entry;
+    },
+    forget: (entry) => {
+      leave(entry);
+      index?.delete(entry.task);
+    },
+    acknowledge(task) {
+      index ??= new Map(kept().map((entry) => [entry.task, entry]));
+      const entry = index.get(task);
+      if (entry) roster.forget(entry);
+      return entry !== undefined;
+    },
+    tasks: () => tasksOf([...kept(), ...alive(false)]),
     cancel(reason, whole) {
       const source = new CancellationSource();
-      for (const [own] of alive(whole)) tie(own, source.token);
+      for (const { token: own } of alive(whole)) if (own) tie(own, source.token);
       source.cancel(reason);
     },
     async join(whole) {
@@ -239,7 +268,12 @@ export function openRoster(className: string, options: RosterOptions = {}, bare 
       if (forGood) scope.cancel(error);
       else roster.cancel(error, whole);
       try {
-        await within(timeout, () => idle(whole), `Stopping ${label}`, roster.names);
+        await within(
+          timeout,
+          () => idle(whole),
+          `Stopping ${label}`,
+          () => roster.names(),
+        );
       } finally {
         stops.pop();
       }
@@ -248,7 +282,7 @@ export function openRoster(className: string, options: RosterOptions = {}, bare 
     throwIfFatal() {
       if (fatal) throw fatal.error;
     },
-    describe: (whole) => `${label} (running: ${alive(whole).length}, waiting: ${ledger.all.size})`,
+    describe: (whole) => `${label} (running: ${alive(whole).length}, waiting: ${kept().length})`,
   };
   return roster;
 }
@@ -258,6 +292,10 @@ function stillborn<T>(name: string, error: CancelledError): Task<T> {
   const task = backgroundSpawner.spawn<never>((token) => sleep(Infinity, token) as Promise<never>, { name });
   task.cancel(error);
   return task;
+}
+
+function tasksOf(entries: readonly Entry[]): Task<unknown>[] {
+  return entries.flatMap(({ task }) => task ?? []);
 }
 
 function hasFailed({ status }: Ending): boolean {

@@ -1,7 +1,8 @@
 import { type CancellationToken, brand, readable } from "@scope/core";
 import { Owner } from "./owner.ts";
 import { PersistentTaskGroup } from "./persistent-task-group.ts";
-import { openRoster } from "./roster.ts";
+import { isLinked, members } from "./ring.ts";
+import { type Roster, openRoster } from "./roster.ts";
 import type { Service, ServiceBaseOptions } from "./types.ts";
 
 /**
@@ -23,7 +24,7 @@ import type { Service, ServiceBaseOptions } from "./types.ts";
  *   protected async main(token: CancellationToken): Promise<void> {
  *     for (;;) {
  *       await sleep(1_000, token);
- *       this.spawn((token) => this.tick(token), { name: "tick" });
+ *       this.spawn((token) => tick(token), { name: "tick" });
  *     }
  *   }
  * }
@@ -37,15 +38,21 @@ export abstract class ServiceBase extends Owner implements Service {
 
   /** The tasks beside `main`: iterate and acknowledge them here. */
   readonly taskGroup: PersistentTaskGroup;
+  readonly #roster: Roster;
+
   /** @throws TypeError for a bad option; the message names it. */
-  constructor(options?: ServiceBaseOptions) {
-    super(openRoster(new.target.name, options, false), true);
-    this.taskGroup = new PersistentTaskGroup(undefined, this._roster);
+  constructor(options?: ServiceBaseOptions);
+  /** @internal A group hands its own roster in. */
+  constructor(options: ServiceBaseOptions | undefined, roster: Roster);
+  constructor(options?: ServiceBaseOptions, roster = openRoster(new.target.name, options, false)) {
+    super(roster, true);
+    this.#roster = roster;
+    this.taskGroup = new PersistentTaskGroup(undefined, roster);
   }
 
   /** Whether `main` is running. */
   get isRunning(): boolean {
-    return this._roster.main.size > 0;
+    return isLinked(this.#roster.main);
   }
 
   /**
@@ -60,12 +67,12 @@ export abstract class ServiceBase extends Owner implements Service {
    * @throws InvalidStateError if the outer token is cancelled.
    */
   start(): void {
-    if (!this.isRunning) this._roster.begin((token) => this.main(token));
+    if (!this.isRunning) this.#roster.begin((token) => this.main(token));
   }
 
   /** Resolves when `main` does not run any more, whichever way it ended; tasks may. Rejects with a `FatalError` alone. */
   async ended(): Promise<void> {
-    await Promise.allSettled(this._roster.main.values());
-    this._roster.throwIfFatal();
+    await Promise.allSettled(members(this.#roster.main).map(({ task }) => task as PromiseLike<unknown>));
+    this.#roster.throwIfFatal();
   }
 }

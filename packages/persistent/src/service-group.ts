@@ -25,7 +25,7 @@ import {
   reportTaskError,
   sleep,
 } from "@scope/core";
-import { isFatal } from "./roster.ts";
+import { type Roster, isFatal, openRoster } from "./roster.ts";
 import { ServiceBase } from "./service-base.ts";
 import type { EndPolicy, Service, ServiceGroupOptions } from "./types.ts";
 import { within } from "./within.ts";
@@ -57,20 +57,22 @@ import { within } from "./within.ts";
 export class ServiceGroup extends ServiceBase {
   static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "ServiceGroup", readable);
 
+  readonly #roster: Roster;
   readonly #services: readonly Service[];
   readonly #options: ServiceGroupOptions;
   #ready: Promise<void> | undefined;
 
   /** @throws TypeError, RangeError for a bad argument; the message names it. */
   constructor(services: Iterable<Service>, options: ServiceGroupOptions = {}) {
-    super(options);
+    const roster = openRoster(new.target.name, options, false);
+    super(options, roster);
+    this.#roster = roster;
     for (const name of ["startTimeout", "stopTimeout", "restartDelay"] as const) {
       checkDuration(name, options[name] ?? 0);
     }
     this.#services = [...services];
     this.#options = options;
-    this._roster.names = () =>
-      this.#services.filter(({ isRunning }) => isRunning).map(({ uniqueId }) => uniqueId);
+    roster.names = () => this.#services.filter(({ isRunning }) => isRunning).map(({ uniqueId }) => uniqueId);
   }
 
   /**
@@ -79,13 +81,13 @@ export class ServiceGroup extends ServiceBase {
    * @throws InvalidStateError (as a rejection) before the first {@link start}.
    */
   async ready(): Promise<void> {
-    if (this.#ready === undefined) throw new InvalidStateError(`${this._roster.label} was not started`);
+    if (this.#ready === undefined) throw new InvalidStateError(`${this.#roster.label} was not started`);
     await this.#ready;
   }
 
   /** Starts the services, and stops them when it is time. */
   protected override async main(token: CancellationToken): Promise<void> {
-    const { label } = this._roster;
+    const { label } = this.#roster;
     const { startTimeout = Infinity, stopTimeout = Infinity } = this.#options;
     const { restartDelay = 1000, onEnd = "stop" } = this.#options;
 
@@ -114,7 +116,7 @@ export class ServiceGroup extends ServiceBase {
             if (told.has(error) || error instanceof CancelledError) return;
             told.add(error);
             if (again() && !isFatal(error)) reportTaskError({ message: `Error in ${name}`, error });
-            else this._roster.note({ status: "failed", error });
+            else this.#roster.note({ status: "failed", error });
           };
           try {
             token.throwIfCancelled();

@@ -660,7 +660,8 @@ describe("PersistentTaskGroup", () => {
   });
 
   describe("spawner", () => {
-    const owners: Record<string, (body: (spawner: TaskSpawner) => Promise<unknown>) => Promise<unknown>> = {
+    type Lender = TaskSpawner & Pick<TaskScope, "tasks" | "size">;
+    const owners: Record<string, (body: (spawner: Lender) => Promise<unknown>) => Promise<unknown>> = {
       TaskScope: (body) => TaskScope.run(body, { onError: "ignore" }),
       TaskGroup: (body) => TaskGroup.run(body),
       Supervisor: (body) => Supervisor.run(body, { onError: "ignore" }),
@@ -674,7 +675,7 @@ describe("PersistentTaskGroup", () => {
           const group = new PersistentTaskGroup({ uniqueId: "x", spawner, token: outer.token });
           const [one, two] = [group.spawn(waits, { name: "one" }), group.spawn(waits)];
           expect(one.name).toBe("PersistentTaskGroup:x:one");
-          expect((spawner as TaskScope).tasks.has(one)).toBe(true);
+          expect(spawner.tasks.has(one)).toBe(true);
           expect([...group.tasks]).toEqual([one, two]);
           group.cancel();
           await flushMicrotasks();
@@ -697,7 +698,7 @@ describe("PersistentTaskGroup", () => {
           expect(fourth.token.error).toBe(outer.token.error);
           await group.stop();
           expect(() => group.spawn(waits)).toThrow(InvalidStateError);
-          expect((spawner as TaskScope).size).toBe(0);
+          expect(spawner.size).toBe(0);
         });
       },
     );

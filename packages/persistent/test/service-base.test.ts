@@ -170,7 +170,9 @@ describe("ServiceBase", () => {
       const log = new EventLog();
       const worker = new Worker(async (_, own) => {
         own.spawn(() => flushMicrotasks(), { name: "a" });
-        for await (const task of own.taskGroup.asCompleted()) log.add(task.name);
+        const tasks = own.taskGroup.asCompleted();
+        for (let step = await tasks.next(); step.done !== true; step = await tasks.next())
+          log.add(step.value.name);
         await own.taskGroup.join();
         await own.taskGroup.stop();
         log.add("main goes on");
