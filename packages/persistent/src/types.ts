@@ -20,13 +20,16 @@ export interface PersistentSpawnOptions extends SpawnOptions {
 }
 
 /**
- * An `AsyncIterableIterator` of tasks, spelt out: by that name TypeScript takes the items of `for await` for what the tasks come
- * to, although they are handed out as they are.
+ * What a loop over tasks that have ended is made of: an `AsyncIterableIterator<Task<unknown>>`, spelt out. By that name TypeScript
+ * takes the items of `for await` for what the tasks come to, although they are handed out as they are; and, before version 7, so it
+ * does with any other name from the second loop of a program on, but for a union of types.
  */
-export interface CompletedTasks extends AsyncDisposable {
+export type CompletedTasks = TaskIterator<"one"> | TaskIterator<"other">;
+
+interface TaskIterator<Name extends string> extends AsyncDisposable {
   next(): Promise<IteratorResult<Task<unknown>, undefined>>;
   return(): Promise<IteratorResult<Task<unknown>, undefined>>;
-  [Symbol.asyncIterator](): CompletedTasks;
+  [Symbol.asyncIterator](): TaskIterator<Name>;
 }
 
 /**

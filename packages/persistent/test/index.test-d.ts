@@ -28,6 +28,8 @@ describe("PersistentTaskGroup", () => {
       expectTypeOf(task).toEqualTypeOf<Task<unknown>>();
       expectTypeOf(group.acknowledge(task)).toBeBoolean();
     }
+    // TypeScript before version 7 remembers the first loop's items, and would take the second's for what the tasks come to.
+    for await (const task of group.asCompleted()) expectTypeOf(task).toEqualTypeOf<Task<unknown>>();
     expectTypeOf(group.asCompleted()).toEqualTypeOf<CompletedTasks>();
     const step = await group.asCompleted().next();
     if (step.done !== true) expectTypeOf(step.value).toEqualTypeOf<Task<unknown>>();
