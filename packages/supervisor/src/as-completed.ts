@@ -12,14 +12,17 @@ import { Delivery, reportUndelivered } from "./delivery.ts";
 import { openSource } from "./source.ts";
 
 /**
- * An `AsyncIterableIterator` of tasks, spelt out: by that name TypeScript takes the items of `for await` for what the tasks come
- * to, although they are handed out as they are.
+ * What a loop over tasks that have ended is made of: an `AsyncIterableIterator<Task<T>>`, spelt out. By that name TypeScript
+ * takes the items of `for await` for what the tasks come to, although they are handed out as they are; and, before version 7, so it
+ * does with any other name from the second loop of a program on, but for a union of types.
  */
-export interface CompletedTasks<T> extends AsyncDisposable {
+export type CompletedTasks<T> = TaskIterator<T, "one"> | TaskIterator<T, "other">;
+
+interface TaskIterator<T, Name extends string> extends AsyncDisposable {
   next(): Promise<IteratorResult<Task<T>, undefined>>;
   return(): Promise<IteratorResult<Task<T>, undefined>>;
   throw(error: unknown): Promise<IteratorResult<Task<T>, undefined>>;
-  [Symbol.asyncIterator](): CompletedTasks<T>;
+  [Symbol.asyncIterator](): TaskIterator<T, Name>;
 }
 
 /**
@@ -135,7 +138,7 @@ export function asCompleted<T>(
   }
 
   // Hand-written: an async generator would await the tasks that it yields.
-  const iterator: CompletedTasks<T> = {
+  const iterator: TaskIterator<T, "one"> = {
     next() {
       if (scope === undefined && !left) {
         const onTaskDone = (task: Task<unknown>): void => {

@@ -136,6 +136,8 @@ describe("asCompleted", () => {
       expectTypeOf(task).toExtend<Task<User>>();
       expectTypeOf(task.result()).toEqualTypeOf<User>();
     }
+    // TypeScript before version 7 remembers the first loop's items, and would take the second's for what the tasks come to.
+    for await (const task of asCompleted([fetchUser])) expectTypeOf(task).toExtend<Task<User>>();
     const lines = async function* (): AsyncGenerator<TaskFunction<string>> {
       yield () => "line";
     };
