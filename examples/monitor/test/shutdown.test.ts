@@ -99,9 +99,7 @@ describe("a service that does not stop", () => {
     const error = await rejection(services.stop());
 
     expect(error).toBeInstanceOf(TimeoutError);
-    expect((error as Error).message).toBe(
-      'Services of ServiceGroup:monitor did not stop within 30 ms: "probes"',
-    );
+    expect((error as Error).message).toBe('Stopping ServiceGroup:monitor took longer than 30 ms: "probes"');
     expect(told).toEqual([
       "stopped web: 0 pages open",
       expect.stringMatching(/^stopped history: \d+ checks? recorded$/),

@@ -10,7 +10,9 @@ export async function openPage(
   const { chromium } = await import("playwright");
   const browser = await chromium.launch(chromiumOptions());
   onTestFinished(() => browser.close());
-  const page = await browser.newPage({ viewport });
+  // Not a page of the browser, which axe cannot look at.
+  const context = await browser.newContext({ viewport });
+  const page = await context.newPage();
   const problems: string[] = [];
   page.on("pageerror", (error) => problems.push(error.message));
   page.on("console", (message) => problems.push(message.text()));
