@@ -23,7 +23,8 @@ import type { CompletedTasks, PersistentTaskGroupOptions } from "./types.ts";
  *   `stop`, which throw all that is left as one `TaskGroupError`.
  * - **A task is cancelled**: it is kept and iterated like a failure; `join` throws it, `stop` does not.
  * - **The outer `token` is cancelled**: so is every task, and nothing more is started.
- * - **A `FatalError`** cancels everything, and comes out of `run`, `join`, `stop` or the iteration, bare.
+ * - **A `FatalError`** cancels everything, and comes out of `run`, `join` and `stop`, bare. An iteration hands its task out as any
+ *   other.
  *
  * Idea: frequenz' `PersistentTaskGroup`.
  *
@@ -108,7 +109,6 @@ export class PersistentTaskGroup extends Owner {
    *   whoever asks next. Two iterations at once never get the same task.
    * - `timeout`: the longest wait for each next one, in milliseconds. When it has passed, the iteration just ends; 0 waits for
    *   nothing. @default Infinity
-   * - Rejects with a `FatalError`, bare, when all has ended.
    *
    * **Pitfall.** A task is thenable. An async generator that yields one, or an async function that returns one, hands out what
    * the task came to instead: pass tasks on with a hand-written iterator, or inside an object.

@@ -9,7 +9,7 @@ import type { Service, ServiceBaseOptions } from "./types.ts";
  * The usual way to make a {@link Service}: say in `main` what it does, and start more tasks with {@link spawn}.
  *
  * - **Begins** with {@link start}, and **ends** when `main` and every task have; {@link stop} sees to that. Then it can be
- *   started again.
+ *   started again, unless it was disposed of.
  * - **A task fails**: it is logged, disturbs nobody, and is kept in {@link taskGroup} until it is acknowledged, there or by
  *   `join` or `stop`.
  * - **`main` fails**: the same; {@link isRunning} is false then, and tasks that run go on. Who is to start it again is for its owner

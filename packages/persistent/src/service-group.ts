@@ -24,6 +24,7 @@ import {
   readable,
   reportTaskError,
   sleep,
+  wrongType,
 } from "@scope/core";
 import { type Roster, isFatal, openRoster } from "./roster.ts";
 import { ServiceBase } from "./service-base.ts";
@@ -36,14 +37,14 @@ import { within } from "./within.ts";
  *
  * - **Begins** with {@link start}, and **ends** when all have stopped; then it can be started again.
  * - **A service fails to start**, is late (`startTimeout`), or ends before it is ready: those that had started are stopped, in
- *   reverse.
+ *   reverse; {@link ready} rejects.
  * - **A service ends or fails out of turn**: `onEnd` says whether the group stops (the default), ignores it, or starts it again
  *   after `restartDelay`. What a service that is started again had failed with goes to the process-wide handler.
  * - **It is cancelled** (`cancel`, `stop`, the outer `token`): each service is asked when the one after it has stopped, or used up
  *   its `stopTimeout`. Services that are to stop in this order must not follow the same outer token themselves.
  *
- * `stop` and `join` reject with a `FatalError` of any service, bare; with one `TaskGroupError` of all that failed; with
- * `TimeoutError` if all that went wrong was lateness. It names the services by their `uniqueId`, and they are left behind.
+ * `stop` and `join` reject with a `FatalError` of any service, bare; with one `TaskGroupError` of all that failed. Whoever did not
+ * stop in time is left behind and named, by its `uniqueId`, in a `TimeoutError`, which comes bare if it is all that went wrong.
  *
  * Idea: Swift's `ServiceGroup` (service lifecycle), OTP's applications.
  *
@@ -69,6 +70,10 @@ export class ServiceGroup extends ServiceBase {
     this.#roster = roster;
     for (const name of ["startTimeout", "stopTimeout", "restartDelay"] as const) {
       checkDuration(name, options[name] ?? 0);
+    }
+    const { onEnd = "stop" } = options;
+    if (typeof onEnd !== "function" && !["stop", "ignore", "restart"].includes(onEnd)) {
+      throw wrongType("onEnd", '"stop", "ignore", "restart" or a function', onEnd);
     }
     this.#services = [...services];
     this.#options = options;

@@ -380,6 +380,15 @@ describe("ServiceBase", () => {
     expect(worker.isRunning).toBe(false);
   });
 
+  it("cannot be started again once it was disposed of", async () => {
+    const worker = new Worker();
+    await worker[Symbol.asyncDispose]();
+    expect(() => {
+      worker.start();
+    }).toThrow(InvalidStateError);
+    expect(worker.calls).toBe(0);
+  });
+
   it("ended() resolves when main has ended, whichever way, and tasks run on", async () => {
     using reports = captureReports();
     const worker = new Worker(() => Promise.reject(boom));

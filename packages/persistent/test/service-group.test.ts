@@ -896,6 +896,7 @@ describe("ServiceGroup", () => {
     [{ stopTimeout: Number.NaN }, /`stopTimeout`.*milliseconds/],
     [{ restartDelay: "1" as never }, /`restartDelay`.*milliseconds/],
     [{ token: {} as never }, /`token`/],
+    [{ onEnd: "retry" as never }, /`onEnd`.*"stop", "ignore", "restart" or a function/],
   ])("refuses %o at the door (L11)", (options, message) => {
     expect(() => new ServiceGroup([], options)).toThrow(message);
   });
