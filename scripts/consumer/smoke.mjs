@@ -11,9 +11,11 @@ import {
   failAfter,
   isCancellation,
   moveOnAfter,
+  setTaskErrorHandler,
   sleep,
 } from "@scope/core";
 import { ExitError, backgroundTasks, runMain, spawn, spawnGuarded } from "@scope/guarded";
+import { PersistentTaskGroup, ServiceBase, ServiceGroup } from "@scope/persistent";
 import { Supervisor, asCompleted, gather, race } from "@scope/supervisor";
 import { TaskGroup } from "@scope/taskgroup";
 
@@ -122,6 +124,32 @@ for await (const task of asCompleted([(token) => sleep(5, token).then(() => "slo
   order.push(task.result());
 }
 assert.deepEqual(order, ["quick", "slow"]);
+
+// a persistent group keeps failures until they are looked at, and stays open
+const reported = [];
+const restore = setTaskErrorHandler(({ message }) => reported.push(message));
+const group = new PersistentTaskGroup({ uniqueId: "smoke" });
+group.spawn(() => Promise.reject(failure), { name: "fails" });
+for await (const task of group.asCompleted()) assert.equal(task.error, failure);
+assert.equal(group.tasks.size, 0);
+group.spawn((token) => sleep(60_000, token));
+await group.stop();
+assert.equal(reported.length, 1);
+setTaskErrorHandler(restore);
+
+// services start in order and stop in reverse
+const steps = [];
+class Service extends ServiceBase {
+  async main(token) {
+    steps.push(`start ${this.uniqueId}`);
+    await sleep(60_000, token).finally(() => steps.push(`stop ${this.uniqueId}`));
+  }
+}
+const services = new ServiceGroup(["a", "b"].map((uniqueId) => new Service({ uniqueId })));
+services.start();
+await services.ready();
+await services.stop();
+assert.deepEqual(steps, ["start a", "start b", "stop b", "stop a"]);
 
 // the context is the spawner's, also when the start was delayed
 const storage = new AsyncLocalStorage();

@@ -43,6 +43,14 @@ import {
   type MainOptions,
 } from "@scope/guarded";
 import {
+  PersistentTaskGroup,
+  ServiceBase,
+  ServiceGroup,
+  type PersistentTaskGroupOptions,
+  type Service,
+  type ServiceGroupOptions,
+} from "@scope/persistent";
+import {
   RestartLimitError,
   Supervisor,
   asCompleted,
@@ -204,6 +212,33 @@ export async function combined(token: TokenLike): Promise<unknown[]> {
     values.push(done.result());
   }
   return [number, text, winner, values];
+}
+
+class Clock extends ServiceBase {
+  readonly #ticks: number[] = [];
+
+  protected override async main(token: CancellationToken): Promise<void> {
+    await sleep(1, token);
+    this.spawn(() => this.#ticks.length, { name: "tick", logError: false });
+  }
+}
+
+export async function persistent(outer: TokenLike, spawner: TaskSpawner): Promise<unknown[]> {
+  const options: PersistentTaskGroupOptions = { uniqueId: "id", token: outer, retain: "failures", spawner };
+  const seen: string[] = await PersistentTaskGroup.run(async (group) => {
+    const names: string[] = [];
+    for await (const task of group.asCompleted({ timeout: 1 })) names.push(task.name);
+    for await (const task of group.asCompleted()) group.acknowledge(task);
+    group.cancel("reason");
+    return names;
+  }, options);
+  const clock: Service = new Clock({ uniqueId: "clock", token: outer });
+  const settings: ServiceGroupOptions = { startTimeout: 1, stopTimeout: 1, onEnd: () => "restart" };
+  const group: Service = new ServiceGroup([clock, new ServiceGroup([], settings)], settings);
+  group.start();
+  await group.ready?.();
+  await group.stop({ timeout: 1 });
+  return [seen, group.isRunning, group.uniqueId];
 }
 
 export async function disposal(): Promise<TaskGroup> {
