@@ -4,9 +4,18 @@ import { PersistentTaskGroup } from "@scope/persistent";
 setTaskErrorHandler(({ message, error }) => console.log(`${message}:`, String(error)));
 
 let attempts = 0;
+let dbIsUp = (): void => undefined;
+const afterDb = new Promise<void>((resolve) => {
+  dbIsUp = resolve;
+});
+
 async function probe(target: string, token: CancellationToken): Promise<string> {
-  await sleep(target === "db" ? 5 : 20, token);
-  if (target === "db" && ++attempts === 1) throw new Error("no route");
+  if (target === "web") await token.race(afterDb);
+  else {
+    await sleep(5, token);
+    if (++attempts === 1) throw new Error("no route");
+    dbIsUp();
+  }
   return `${target} is up`;
 }
 
