@@ -113,8 +113,11 @@ class Laboratory implements Disposable {
 async function drive(world: World, chooser: Recorder, gaps: readonly string[]): Promise<void> {
   for (let count = 0; ; count++) {
     const gap = gaps[chooser.choose(gaps)]!;
-    if (gap === DRAINED) await drain();
-    else for (let turn = 0; turn < Number(gap); turn++) await Promise.resolve();
+    if (gap === DRAINED) {
+      await drain();
+      world.idle();
+    }
+    for (let turn = 0; gap !== DRAINED && turn < Number(gap); turn++) await Promise.resolve();
     let events = world.enabled(gap === DRAINED);
     if (events.length === 0 && gap !== DRAINED) {
       // Nothing can happen before it is drained: this path is that one.

@@ -24,7 +24,7 @@ export function checkLaws(world: World, clock: Clock): void {
 }
 
 /** L4, and one telling of every end. */
-function checkTask(world: World, { name, task, begun, threw, error, told }: Work): void {
+function checkTask(world: World, { name, task, begun, threw, error, told, askedWith }: Work): void {
   const { status, token } = task!;
   if (!task!.done) {
     world.violate(`${name} is ${status} in the end`);
@@ -35,6 +35,9 @@ function checkTask(world: World, { name, task, begun, threw, error, told }: Work
   const expected = begun === undefined || own ? "cancelled" : threw ? "failed" : "succeeded";
   if (status !== expected) world.violate(`L4: ${name} has ${status}, not ${expected}`);
   if (begun === undefined && !token.cancelRequested) world.violate(`${name} was never called, nor cancelled`);
+  if (askedWith !== undefined && askedWith !== token.error) {
+    world.violate(`L3: ${name} was asked with another error than its token has`);
+  }
   if (status === "cancelled" && task!.error !== token.error) world.violate(`L3: ${name} has another error`);
   if (status === "failed" && task!.error !== error) world.violate(`L4: ${name} failed with another error`);
 }

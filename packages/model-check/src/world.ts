@@ -74,6 +74,7 @@ export interface Work {
   task: Task<unknown> | undefined;
   begun: number | undefined;
   asked: number | undefined;
+  askedWith: CancelledError | undefined;
   ended: number | undefined;
   threw: boolean;
   error: unknown;
@@ -170,14 +171,15 @@ export class World {
     return options[this.#chooser.choose(options)]!;
   }
 
-  /** An outer cancellation and its event, "outer cancel": a token, or an abort signal; that is a decision. */
-  outer(name = "outer cancel"): Outer {
-    const kind = this.choose("token", "signal");
+  /**
+   * An outer cancellation and its event, "outer cancel": a token, an abort signal, or one that is never aborted, unless it
+   * is `needed` for the program to end. That is a decision.
+   */
+  outer(name = "outer cancel", { needed = false } = {}): Outer {
+    const kind = needed ? this.choose("token", "signal") : this.choose("token", "signal", "idle signal");
     const outer = kind === "token" ? this.#outerToken(name) : this.#outerSignal(name);
     this.outers.push(outer);
-    this.event(name, () => {
-      outer.cancel();
-    });
+    if (kind !== "idle signal") this.event(name, outer.cancel);
     return outer;
   }
 
@@ -291,6 +293,10 @@ export class World {
       work.told++;
       this.callback(`onDone of ${work.name}`);
       if (!task.done) this.violate(`onDone of ${work.name} came before it was done`);
+      const { record } = work;
+      if (task.status === "failed" && record?.kind === "TaskGroup" && !record.owner.token.cancelRequested) {
+        this.violate(`${work.name} has failed, and its group goes on`);
+      }
     });
   }
 
@@ -314,6 +320,7 @@ export class World {
       task: undefined,
       begun: undefined,
       asked: undefined,
+      askedWith: undefined,
       ended: undefined,
       threw: false,
       error: undefined,
@@ -385,6 +392,7 @@ export class World {
         if (this.#over) this.violate(`L7: ${name} was reached by a cancellation after its end`);
         if (error !== token.error) this.violate(`L3: ${name} was told another error than its token has`);
         work.asked ??= ++this.#moment;
+        work.askedWith ??= error;
         this.note(`${name} is asked`);
         this.#inspect(`onCancel of ${name}`);
         if (asked === "obeys" || asked === "fails") finish(asked);
@@ -438,6 +446,14 @@ export class World {
     for (const { happened, when, name } of this.#events) if (!happened && when()) names.push(name);
     if (drained && this.clock.armed > 0) names.push("timer");
     return names;
+  }
+
+  /** L7, when nothing is left to do: no timer exists that nobody waits for. */
+  idle(): void {
+    if (this.clock.armed === 0 || this.waits.length === 0) return;
+    const waiting = this.waits.some(({ settled }) => settled === undefined);
+    const working = this.works.some(({ begun, ended }) => begun !== undefined && ended === undefined);
+    if (!waiting && !working) this.violate(`L7: ${this.clock.armed} timers are left`);
   }
 
   happen(name: string): void {

@@ -137,7 +137,19 @@ export const combinatorPrograms: readonly Program[] = [
     name: "race: the stagger timer against a failure (RFC 8305)",
     set(world) {
       const outer = world.outer();
-      const fns = works(world, { a: both, b: both, c: {} });
+      let secondAt = 0;
+      const first = (): void => {
+        secondAt = world.clock.now;
+      };
+      const fns = works(world, { a: both, b: { ...both, first }, c: {} });
+      let failedAt: number | undefined;
+      world.event(
+        "look at a",
+        () => {
+          if (world.works[0]!.threw && world.works[1]!.begun === undefined) failedAt = world.clock.now;
+        },
+        () => world.works[0]?.ended !== undefined,
+      );
       const promise = race(fns, { stagger: 10, token: outer.token });
       const wanted = settle(world, "race", promise, ({ errors }) => {
         world.delivered.push(...errors);
@@ -148,6 +160,9 @@ export const combinatorPrograms: readonly Program[] = [
         if (c?.begun !== undefined) world.check(b!.begun! < c.begun, "started out of order");
         if (wanted.rejected || a?.threw !== true) return;
         world.check(b?.begun !== undefined || outer.at !== undefined, "a failure did not start the next");
+        if (failedAt !== undefined && b?.begun !== undefined) {
+          world.check(secondAt === failedAt, "a failure did not start the next at once");
+        }
       };
     },
   },
@@ -247,24 +262,34 @@ export const combinatorPrograms: readonly Program[] = [
     set(world) {
       const fns = works(world, { a: both, b: { ...both, asked: "ignores" } });
       const tasks = asCompleted(fns);
-      const got: unknown[] = [];
-      for (const step of ["first", "second"]) {
+      const got: { readonly step: number; readonly task: Task<unknown> }[] = [];
+      const ask = (step: number): void => {
         const promise = tasks.next();
         world.wait(
-          step,
+          `step ${step}`,
           promise.then(({ done }) => done),
         );
-        void promise.then(({ value }) => {
-          if (value === undefined) return;
-          world.check(!got.includes(value), "a task was handed out twice");
-          got.push(value);
-          if (value.status === "failed") world.delivered.push(value.error);
+        void promise.then(({ value: task }) => {
+          if (task === undefined) return;
+          world.check(!got.some((other) => other.task === task), "a task was handed out twice");
+          got.push({ step, task });
+          if (task.status === "failed") world.delivered.push(task.error);
         });
-      }
+      };
+      ask(1);
+      world.event("ask again", () => {
+        ask(2);
+      });
       world.event("leave", () => {
         settle(world, "return", tasks.return(), () => {});
       });
-      return undefined;
+      return () => {
+        const steps = got.map(({ step }) => step).join();
+        world.check(
+          steps === "1,2" || steps === "1" || steps === "",
+          `the steps were taken in the order ${steps}`,
+        );
+      };
     },
   },
   {

@@ -213,6 +213,26 @@ export const groupPrograms: readonly Program[] = [
     },
   },
   {
+    name: "group: joined while its body runs, which fails before or after (L2)",
+    set(world) {
+      let opened: TaskGroup | undefined;
+      world.run(
+        TaskGroup,
+        "group",
+        {},
+        (group) => {
+          opened = group;
+          world.spawn(group, "a", both);
+        },
+        { ends: ["fails", "returns"], asked: "ignores" },
+      );
+      world.event("join", () => {
+        if (opened !== undefined) world.join(opened);
+      });
+      return undefined;
+    },
+  },
+  {
     name: "group: the time limit of stop, and the failures from the next join",
     set(world) {
       const group = world.adopt(new TaskGroup(), "group");

@@ -6,8 +6,17 @@ import type { Program } from "../explore.ts";
 import type { Outer, WorkSpec, World } from "../world.ts";
 import { outcomeOf } from "./outcome.ts";
 
+/** How many stop the background tasks of a run. */
+const stopping = new WeakMap<World, number>();
+
 function background(world: World, name: string, spec: WorkSpec, outer?: Outer): Task<unknown> {
-  const { work, fn } = world.work(name, spec);
+  const first = (): void => {
+    // Whoever stops hears a few turns late that it is done.
+    const asked = world.works.some((work) => work.asked !== undefined && work.ended === undefined);
+    const stopped = (stopping.get(world) ?? 0) > 0 && asked;
+    world.check(!stopped, `G3: ${name} is called while all are stopped`);
+  };
+  const { work, fn } = world.work(name, { first, ...spec });
   const task = spawn(fn, { name, ...(outer && { token: outer.token }) });
   world.watch(task, work);
   // One that is refused is never called, and needs no owner.
@@ -18,7 +27,10 @@ function background(world: World, name: string, spec: WorkSpec, outer?: Outer): 
 function stopEvent(world: World, name: string, timeout = Infinity): { value: unknown } {
   const outcome: { value: unknown } = { value: "nothing yet" };
   world.event(name, () => {
-    const stopped = outcomeOf(world, name, stopBackgroundTasks({ timeout }));
+    const by = (count: number): unknown => stopping.set(world, (stopping.get(world) ?? 0) + count);
+    by(1);
+    const promise = stopBackgroundTasks({ timeout }).finally(() => by(-1));
+    const stopped = outcomeOf(world, name, promise);
     Object.defineProperty(outcome, "value", { get: () => stopped.value });
   });
   return outcome;

@@ -298,6 +298,52 @@ export const scopePrograms: readonly Program[] = [
     },
   },
   {
+    name: "scope: joined from a done callback, after which another one spawns (C2)",
+    set(world) {
+      const scope = world.adopt(new TaskScope(), "scope");
+      const task = world.spawn(scope, "a", both);
+      task?.onDone(() => {
+        world.join(scope);
+      });
+      task?.onDone(() => {
+        const spawned = world.spawn(scope, "b");
+        world.check(spawned !== undefined, "the scope has closed while the end of a task is told");
+      });
+      return undefined;
+    },
+  },
+  {
+    name: "scope: stop against the outer cancellation, which it does not throw",
+    set(world) {
+      const { token } = world.outer();
+      const scope = world.adopt(new TaskScope({ token }), "scope", { token });
+      world.spawn(scope, "a", { ...both, asked: "cleans up" });
+      world.event("stop", () => {
+        world.stop(scope);
+      });
+      return undefined;
+    },
+  },
+  {
+    name: "scope: a task in line spawns another as it begins (S1)",
+    set(world) {
+      let running = 0;
+      world.run(TaskScope, "scope", { concurrency: 1, onTaskDone: () => running-- }, (scope) => {
+        const first = (): void => {
+          world.check(++running === 1, `${running} run under a limit of 1`);
+        };
+        world.spawn(scope, "a", { first });
+        world.spawn(scope, "b", {
+          first: () => {
+            first();
+            world.spawn(scope, "c", { first });
+          },
+        });
+      });
+      return undefined;
+    },
+  },
+  {
     name: "scope: joined twice while its tasks end, and a third time later",
     set(world) {
       const { token } = world.outer();
@@ -555,6 +601,7 @@ export const scopePrograms: readonly Program[] = [
     set(world) {
       const outer = world.outer("waiter's token");
       let outcome: unknown = "waiting";
+      let calledInTime = false;
       const tasks: Task<unknown>[] = [];
       world.run(TaskScope, "scope", { onError: world.onError }, (scope) => {
         tasks.push(world.spawn(scope, "a", { ...both, asked: "cleans up" })!);
@@ -577,9 +624,13 @@ export const scopePrograms: readonly Program[] = [
               "it settles too early",
             );
         });
-        if (wasDone) world.note("a was done");
+        calledInTime = !wasDone && outer.error === undefined;
       });
       return () => {
+        const [a] = world.works.filter(({ name }) => name === "a");
+        if (calledInTime && outer.at !== undefined && outer.at < a!.ended!) {
+          world.check(outcome === outer.error, "its own token did not end it");
+        }
         const { status } = tasks[0]!;
         if (status === "cancelled") {
           world.check(outcome === "done" || outcome === outer.error, `it ends in ${String(outcome)}`);
@@ -683,7 +734,14 @@ export const scopePrograms: readonly Program[] = [
         world.event("cancel b", () => world.cancel("b.cancel", () => tasks[1]!.cancel()));
       });
       return () => {
+        const expected = world.works.slice(0, 3).map(({ name, task }) => {
+          return task?.status === "succeeded" ? `${name} ${name}` : `${name} ${String(task?.status)}`;
+        });
         world.check(got.length === 2, `those who wait got ${got.join()}`);
+        world.check(
+          got.every((one) => expected.includes(one)),
+          `they got ${got.join()}, not ${expected.join()}`,
+        );
       };
     },
   },

@@ -86,12 +86,15 @@ function stopEvent(world: World, supervisor: Supervisor): void {
   world.event("stop", () => world.stop(supervisor));
 }
 
-/** V1: of those that were asked at all in a shutdown, the newest comes first. */
+/** V1: of those that were asked when all stopped, each after the newer ones had ended. */
 function stoppedInReverse(world: World, supervised: readonly Supervised[]): void {
-  const asked = supervised.map(({ attempts }) => attempts.at(-1)?.asked);
-  const moments = asked.filter((moment) => moment !== undefined);
-  const falling = moments.every((moment, index) => index === 0 || moment < moments[index - 1]!);
-  world.check(falling, `V1: stopped in the order ${asked.join()}`);
+  const last = supervised.map(({ attempts }) => attempts.at(-1));
+  for (const [index, older] of last.entries()) {
+    for (const newer of last.slice(index + 1)) {
+      if (older?.asked === undefined || newer?.asked === undefined) continue;
+      world.check(newer.ended! < older.asked, `V1: ${older.name} was asked before ${newer.name} had ended`);
+    }
+  }
 }
 
 function endedForGood(world: World, supervised: readonly Supervised[]): void {
@@ -121,7 +124,7 @@ export const supervisorPrograms: readonly Program[] = [
   {
     name: "supervisor: the outer token is cancelled while a child is restarted",
     set(world) {
-      const outer = world.outer();
+      const outer = world.outer("outer cancel", { needed: true });
       let a: Supervised;
       const { outcome } = supervise(world, { token: outer.token }, (opened) => {
         a = new Supervised(world, opened, "a", { asked: "fails", times: 2 });
@@ -318,6 +321,24 @@ export const supervisorPrograms: readonly Program[] = [
     },
   },
   {
+    name: "supervisor: three children stop one after another while one fails (V1)",
+    set(world) {
+      const all: Supervised[] = [];
+      supervise(world, {}, (opened) => {
+        all.push(new Supervised(world, opened, "a", { ends: [] }));
+        all.push(new Supervised(world, opened, "b", { asked: "cleans up" }));
+        all.push(new Supervised(world, opened, "c", { ends: [], asked: "cleans up" }));
+        world.event("cancel", () => {
+          opened.cancel();
+        });
+      });
+      return () => {
+        endedForGood(world, all);
+        stoppedInReverse(world, all);
+      };
+    },
+  },
+  {
     name: "supervisor: the restart limit against stop",
     set(world) {
       let a: Supervised;
@@ -330,6 +351,7 @@ export const supervisorPrograms: readonly Program[] = [
       return () => {
         endedForGood(world, [a, b]);
         const { value } = outcome;
+        world.check(a.attempts.length <= 2, "it was restarted past the limit");
         const gaveUp = a.attempts.length === 2 && a.attempts[1]!.threw && a.attempts[1]!.asked === undefined;
         const fine = value instanceof RestartLimitError || (value as Error).name === "AbortError";
         world.check(fine, `it ends in ${String(value)}`);
@@ -355,7 +377,8 @@ export const supervisorPrograms: readonly Program[] = [
         const late = value instanceof TimeoutError;
         world.check(late || (value as Error).name === "AbortError", `it ends in ${String(value)}`);
         if (late) world.check(value.message.includes('"b"') && !value.message.includes('"a"'), value.message);
-        stoppedInReverse(world, all);
+        const [a, b] = all.map(({ attempts }) => attempts[0]!);
+        world.check(b!.asked! < a!.asked!, "V1: the older one was asked first");
       };
     },
   },
@@ -395,7 +418,7 @@ export const supervisorPrograms: readonly Program[] = [
   {
     name: "supervisor: a one-shot child fails while it is cancelled from outside (L2)",
     set(world) {
-      const outer = world.outer();
+      const outer = world.outer("outer cancel", { needed: true });
       const all: Supervised[] = [];
       supervise(world, { token: outer.token }, (opened) => {
         all.push(new Supervised(world, opened, "a", {}));
@@ -464,7 +487,7 @@ export const supervisorPrograms: readonly Program[] = [
   {
     name: "supervisor: a supervisor in a task of a scope that is cancelled",
     set(world) {
-      const outer = world.outer();
+      const outer = world.outer("outer cancel", { needed: true });
       let a: Supervised;
       world.run(TaskScope, "scope", { token: outer.token, onError: world.onError }, (scope) => {
         world.spawn(scope, "middle", {
