@@ -29,8 +29,8 @@ export function unwatch(scope: object): void {
 /** One line for the developer, if nobody waited; failures that the scope had collected are told in any case (L2). */
 function tell({ label, site, policy, awaited, fatal }: Leftovers): void {
   if (awaited !== true) {
-    const created = site === undefined ? "SCOPE_DEBUG=1 shows where it was created" : `created\n${site}`;
-    console.warn(`${label} was dropped without join, stop or dispose; ${created}`);
+    const created = site === undefined ? "SCOPE_DEBUG=1 shows where" : `created\n${site}`;
+    console.warn(`${label} was dropped without join, stop or dispose, ${created}`);
   }
   const message = `Error in ${label}, which was dropped`;
   const error = policy.outcome?.(() => label);

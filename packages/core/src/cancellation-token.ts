@@ -37,6 +37,11 @@ import { CancelledError } from "./errors.ts";
 import { callSafely } from "./report.ts";
 import type { TokenLike } from "./types.ts";
 
+/** What a cancellation finds of a task that waits for a slot. */
+interface Waiting {
+  readonly _state: { _withdraw?: () => void };
+}
+
 type Bridge = ((error: CancelledError) => void) | AbortController | AbortSignal | CancellationToken;
 
 /**
@@ -230,6 +235,7 @@ export function cancelToken(root: CancellationToken, error: CancelledError): voi
 /** The second phase, for one token: out of the list (T2), then its callback, or the signal that it has made. */
 function notify(token: CancellationToken): void {
   if (token._task === undefined) unlink(token);
+  else (token._task as Waiting)._state._withdraw?.();
   const bridge = token._bridge;
   if (typeof bridge === "function") {
     token._bridge = undefined;

@@ -135,7 +135,8 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   #phase: "open" | "waiting" | "closed" = "open";
   /** The end of a task is being told: the scope does not close meanwhile. */
   #telling = false;
-  #waiters: ((ending: Ending | undefined) => void)[] = [];
+  /** Made for the first who waits. */
+  #waiters: ((ending: Ending | undefined) => void)[] | undefined;
   #body: "none" | "running" | "ended" = "none";
   #leftovers: Leftovers | undefined;
   #fatal: Ending | undefined;
@@ -177,6 +178,10 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     this.#site = creationSite();
     this.token = new Token(options.shield === true ? undefined : outer);
     if (concurrency !== Infinity) this.#slots = new Slots(concurrency);
+    if (timeout !== Infinity) this.#arm(timeout);
+  }
+
+  #arm(timeout: number): void {
     const expire = (): void => {
       const expired = new TimeoutError(timeout, `${this.#label} timed out after ${timeout} ms`);
       this.#cancel(expired, "timeout");
@@ -184,7 +189,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
       if (this.token._error?.reason === expired) this._expired = expired;
     };
     if (timeout === 0) expire();
-    else if (timeout !== Infinity) this.#disarm = untilCancelled(this.token, startTimer(timeout, expire));
+    else this.#disarm = untilCancelled(this.token, startTimer(timeout, expire));
   }
 
   get name(): string {
@@ -236,7 +241,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
       throw new InvalidStateError(`${this.#label} is closed: open another`);
     }
     if (this.token._error !== undefined) {
-      throw new InvalidStateError(`${this.#label} is shutting down: check cancelRequested before spawning`);
+      throw new InvalidStateError(`${this.#label} is shutting down: check cancelRequested first`);
     }
     if (this.#phase === "open" && this.#body === "none" && this.#leftovers === undefined) {
       this.#leftovers = { label: this.#label, site: this.#site, policy: this.#policy };
@@ -273,7 +278,9 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     let interrupted = this.token._error !== undefined;
     if (!interrupted) {
       try {
-        value = await body(this);
+        const given = body(this);
+        // No turn of the microtask queue for what cannot be a promise.
+        value = Object(given) === given ? await given : (given as R);
       } catch (error) {
         // What `join` or `stop` threw, or listed, while the body ran has been told; otherwise the body fails like a child.
         const told = this.#told?.error;
@@ -349,7 +356,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     if (listeners !== undefined) tell(task, listeners);
     this.#slots?.leave();
     this.#telling = false;
-    if (this.#size === 0 && this.#waiters.length > 0) this.#close();
+    if (this.#size === 0 && this.#waiters?.length) this.#close();
   }
 
   get #label(): string {
@@ -401,7 +408,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     this.#phase = "waiting";
     const promise = new Promise<Ending | undefined>((resolve, reject) => {
       if (timeout === Infinity) {
-        this.#waiters.push(resolve);
+        (this.#waiters ??= []).push(resolve);
         return;
       }
       const waiter = (ending: Ending | undefined): void => {
@@ -409,12 +416,12 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
         resolve(ending);
       };
       const disarm = startTimer(timeout, () => {
-        this.#waiters = this.#waiters.filter((other) => other !== waiter);
+        this.#waiters = this.#waiters?.filter((other) => other !== waiter);
         const names = Array.from(this.tasks, ({ name }) => `"${name}"`).join(", ");
         const message = `${this.#label} did not stop within ${timeout} ms; still running: ${names}`;
         reject(new TimeoutError(timeout, message));
       });
-      this.#waiters.push(waiter);
+      (this.#waiters ??= []).push(waiter);
     });
     if (this.#size === 0 && !this.#telling) this.#close();
     return promise;
@@ -425,7 +432,9 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     const ending = this.#ending();
     if (this.#body === "running") this.#told = ending;
     else this.#release();
-    for (const waiter of this.#waiters.splice(0)) waiter(ending);
+    this.#waiters?.splice(0).forEach((waiter) => {
+      waiter(ending);
+    });
   }
 
   /** Takes the outcome (C3). */

@@ -25,6 +25,7 @@ import { brand, readable } from "./brand.ts";
 import { type CancellationToken, Token, cancelToken, unlink } from "./cancellation-token.ts";
 import { CancelledError, InvalidStateError, isCancellation } from "./errors.ts";
 import { callSafely } from "./report.ts";
+import type { Place } from "./slots.ts";
 import type { TaskFunction, TaskStatus } from "./types.ts";
 
 /** @internal Whom a task tells of its end; the owner tells the listeners in turn (K2). */
@@ -73,8 +74,8 @@ export class Task<T> implements Promise<T> {
   /** @internal */ declare _name: string | undefined;
   /** @internal The value or the error; of a live task its listeners. */
   declare _outcome: unknown;
-  /** @internal The owner, while the task runs; else its status. */
-  declare _state: TaskOwner | "pending" | Ended;
+  /** @internal The owner, while the task runs; its place in line before that; its status afterwards. */
+  declare _state: TaskOwner | Place | Ended;
   /** @internal Of a live task: fulfilled when it has ended, or, if it is pending, begun. Awaiters hang on it (K4). */
   declare _end: Promise<unknown> | undefined;
 
@@ -91,11 +92,13 @@ export class Task<T> implements Promise<T> {
   }
 
   get status(): TaskStatus {
-    return typeof this._state === "string" ? this._state : "running";
+    const { _state: state } = this;
+    if (typeof state === "string") return state;
+    return (state as Partial<Place>)._withdraw === undefined ? "running" : "pending";
   }
 
   get done(): boolean {
-    return typeof this._state === "string" && this._state !== "pending";
+    return typeof this._state === "string";
   }
 
   get cancelRequested(): boolean {
