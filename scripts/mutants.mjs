@@ -19,15 +19,10 @@ const BOUND = "1500";
 const folder = temporaryFolder("mutants");
 
 /** The text of a file with the mutant in it. Throws unless it applies exactly once. */
-function mutate({ name, file, find, replace, also = [] }) {
-  let text = readFileSync(path.join(root, file), "utf8");
-  for (const change of [{ find, replace }, ...also]) {
-    const parts = text.split(change.find);
-    if (parts.length !== 2)
-      throw new Error(`"${name}" applies ${parts.length - 1} times to ${file}, not once`);
-    text = parts.join(change.replace);
-  }
-  return text;
+function mutate({ name, file, find, replace }) {
+  const parts = readFileSync(path.join(root, file), "utf8").split(find);
+  if (parts.length !== 2) throw new Error(`"${name}" applies ${parts.length - 1} times to ${file}, not once`);
+  return parts.join(replace);
 }
 
 /** The model checker, with the sources of the packages and this one in the place of its file. */

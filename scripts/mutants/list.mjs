@@ -151,29 +151,29 @@ export const mutants = [
   {
     name: "a slot for one that has left the line",
     file: `${core}/src/slots.ts`,
-    find: '      if (place.state === "withdrawn") this.#free--;\n',
+    find: '  if (this._state === "withdrawn") this._slots._free--;\n',
     replace: "",
     tests: [`${core}/test/task-scope.test.ts`],
   },
   {
     name: "one that is granted and cancelled keeps its slot",
     file: `${core}/src/slots.ts`,
-    find: '      if (place.state === "withdrawn") this.#free--;\n',
-    replace: "      this.#free--;\n",
+    find: '  if (this._state === "withdrawn") this._slots._free--;\n',
+    replace: "  this._slots._free--;\n",
     tests: [`${core}/test/task-scope.test.ts`],
   },
   {
     name: "who was cancelled while its turn came is called",
     file: `${core}/src/slots.ts`,
-    find: "      if (error === undefined) {\n",
-    replace: '      if (error === undefined || place.state === "granted") {\n',
+    find: "  if (error === undefined) {\n",
+    replace: '  if (error === undefined || this._state === "granted") {\n',
     tests: [`${core}/test/task-scope.test.ts`],
   },
   {
     name: "a newcomer overtakes",
     file: `${core}/src/slots.ts`,
-    find: '      this.#free--;\n      this.#depart(this.#first, "granted");\n',
-    replace: '      this.#depart(this.#first, "granted");\n      queueMicrotask(() => this.#free--);\n',
+    find: '      this._free--;\n      this._depart(this.#first, "granted");\n',
+    replace: '      this._depart(this.#first, "granted");\n      queueMicrotask(() => this._free--);\n',
     tests: [`${core}/test/task-scope.test.ts`],
   },
   // Scopes
@@ -187,15 +187,8 @@ export const mutants = [
   {
     name: "close before the callbacks",
     file: `${core}/src/task-scope.ts`,
-    find: "    this.#slots?.leave();\n    this.#telling = false;\n    if (this.#size === 0 && this.#waiters.length > 0) this.#close();\n",
-    replace: "    this.#slots?.leave();\n    this.#telling = false;\n",
-    also: [
-      {
-        find: '    const failed = task._state === "failed";\n',
-        replace:
-          '    const failed = task._state === "failed";\n    if (this.#size === 0 && this.#waiters.length > 0) this.#close();\n',
-      },
-    ],
+    find: "    this.#telling = true;\n",
+    replace: "    if (this.#size === 0 && this.#waiters?.length) this.#close();\n    this.#telling = true;\n",
     tests: [`${core}/test/task-scope.test.ts`],
   },
   {
@@ -203,7 +196,7 @@ export const mutants = [
     file: `${core}/src/task-scope.ts`,
     find: "    if (failed) this.#failed(task._outcome, task);\n",
     replace:
-      "    if (failed) this.#failed(task._outcome, task);\n    if (failed && this.#waiters.length > 0) this.#failed(task._outcome, task);\n",
+      "    if (failed) this.#failed(task._outcome, task);\n    if (failed && this.#waiters?.length) this.#failed(task._outcome, task);\n",
     tests: [`${core}/test/task-scope.test.ts`],
   },
   {
