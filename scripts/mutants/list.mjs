@@ -36,15 +36,15 @@ export const mutants = [
   {
     name: "a cancelled token stays with its parent",
     file: `${core}/src/cancellation-token.ts`,
-    find: "  if (token._task === undefined) unlink(token);\n",
-    replace: "",
+    find: "  if (token._task === undefined) unlink(token);\n  else (token",
+    replace: "  if (token._task !== undefined) (token",
     tests: [`${core}/test/leaks.test.ts`],
   },
   {
     name: "the token of a live task leaves its owner's list when it is cancelled",
     file: `${core}/src/cancellation-token.ts`,
-    find: "  if (token._task === undefined) unlink(token);\n",
-    replace: "  unlink(token);\n",
+    find: "  if (token._task === undefined) unlink(token);\n  else (token",
+    replace: "  unlink(token);\n  if (token._task !== undefined) (token",
     tests: [`${core}/test/task-scope.test.ts`],
   },
   {

@@ -148,6 +148,7 @@ export class World {
   #over = false;
   readonly #chooser: Recorder;
   readonly #events: Event[] = [];
+  readonly #last: Event[] = [];
   readonly #signals: AbortSignal[] = [];
   #moment = 0;
   /** When the event began that is happening: whatever is cancelled inside it is cancelled by it. */
@@ -164,6 +165,13 @@ export class World {
   event(name: string, act: () => unknown, when: () => boolean = () => true): void {
     if (this.#events.some((other) => other.name === name)) throw new Error(`Two events are named "${name}"`);
     this.#events.push({ name, act, when, happened: false });
+  }
+
+  /** Something that happens, once, when nothing else can any more. */
+  last(name: string, act: () => unknown): void {
+    const event = { name, act, when: () => false, happened: false };
+    this.#events.push(event);
+    this.#last.push(event);
   }
 
   /** A decision of the program's own. */
@@ -445,6 +453,8 @@ export class World {
     const names: string[] = [];
     for (const { happened, when, name } of this.#events) if (!happened && when()) names.push(name);
     if (drained && this.clock.armed > 0) names.push("timer");
+    const last = this.#last.find(({ happened }) => !happened);
+    if (drained && names.length === 0 && last !== undefined) names.push(last.name);
     return names;
   }
 
