@@ -105,8 +105,8 @@ export default defineConfig(
     rules: { "@typescript-eslint/no-explicit-any": "off" },
   },
   {
-    // The helpers of the tests run on Node and print.
-    files: ["packages/test-utils/src/**/*.ts"],
+    // The helpers of the tests and the model checker run on Node and print.
+    files: ["packages/{test-utils,model-check}/src/**/*.ts"],
     rules: {
       "no-console": "off",
       "no-restricted-imports": ["error", { patterns: [deepImports, otherPackages] }],
@@ -117,7 +117,7 @@ export default defineConfig(
     files: [
       "**/test/**/*.ts",
       "**/bench/**/*.ts",
-      "packages/test-utils/src/**/*.ts",
+      "packages/{test-utils,model-check}/src/**/*.ts",
       "scripts/consumer/*.ts",
     ],
     rules: {

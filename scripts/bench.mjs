@@ -2,9 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { pathToFileURL } from "node:url";
-import { build } from "esbuild";
-import { root, temporaryFolder } from "./lib.mjs";
+import { bundle, root, temporaryFolder } from "./lib.mjs";
 
 const args = process.argv.slice(2).filter((arg) => arg !== "--");
 const flags = args.filter((arg) => arg.startsWith("-"));
@@ -23,25 +21,12 @@ if (files.length === 0) {
   process.exit(2);
 }
 
-// Bundled from the sources, as the packages are for publishing: tsx would have every inner function keep its name,
-// by a call each time one is made, and a benchmark would measure little else.
+// Bundled from the sources, as the packages are for publishing: tsx would have a benchmark measure little but itself.
 const folder = temporaryFolder("bench");
 for (const file of files) {
   console.log(`\n${file}`);
-  const source = path.join(root, file);
   const outfile = path.join(folder, `${path.basename(file, ".ts")}.mjs`);
-  await build({
-    entryPoints: [source],
-    outfile,
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    target: "es2022",
-    conditions: ["@scope/source"],
-    external: ["bun:*"],
-    define: { "import.meta.url": JSON.stringify(pathToFileURL(source).href) },
-    sourcemap: "inline",
-  });
+  await bundle(path.join(root, file), outfile);
   const { status } = spawnSync(process.execPath, ["--expose-gc", "--enable-source-maps", outfile, ...flags], {
     cwd: root,
     stdio: "inherit",

@@ -17,6 +17,8 @@ const steps = [
   ["format:check"],
   ["typecheck"],
   ["test:coverage"],
+  ["model-check"],
+  ["mutants", "--short"],
   ["check:package"],
   ["check:consumer"],
   ["check:versions"],

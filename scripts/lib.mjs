@@ -3,6 +3,8 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { build } from "esbuild";
 
 export const root = path.join(import.meta.dirname, "..");
 
@@ -90,4 +92,25 @@ export function runSteps(steps) {
     console.error(`${failed} of ${steps.length} failed`);
     process.exitCode = 1;
   }
+}
+
+/**
+ * Bundles a program with the sources of the packages. tsx would have every inner function keep its name, by a call each
+ * time one is made.
+ */
+export async function bundle(source, outfile, options = {}) {
+  await build({
+    entryPoints: [source],
+    outfile,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "es2022",
+    conditions: ["@scope/source"],
+    external: ["bun:*"],
+    define: { "import.meta.url": JSON.stringify(pathToFileURL(source).href) },
+    sourcemap: "inline",
+    logLevel: "warning",
+    ...options,
+  });
 }

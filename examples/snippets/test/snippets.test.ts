@@ -93,7 +93,7 @@ describe("a code block of a document", () => {
     const commands = blocks
       .filter(({ language }) => language === "sh")
       .flatMap(({ text }) =>
-        Array.from(text.matchAll(/pnpm(?:@12)? (?:run )?([\w:]+)/g), ([, name = ""]) => name),
+        Array.from(text.matchAll(/pnpm(?:@12)? (?:run )?([\w:-]+)/g), ([, name = ""]) => name),
       );
     expect(commands.length).toBeGreaterThan(0);
     const own = ["install", "exec"];

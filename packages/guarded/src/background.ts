@@ -158,14 +158,21 @@ export async function stopBackgroundTasks(options: StopOptions = {}): Promise<vo
   const { reason, timeout = Infinity } = options;
   // Whoever ends promptly is in time for 0, too.
   const timer = new CancellationSource({ timeout: timeout === 0 ? 1 : timeout });
-  const stopped = await stopAll(new CancelledError(reason, { source: "shutdown" }), timer.token);
+  const left = await stopAll(new CancelledError(reason, { source: "shutdown" }), timer.token);
   timer[Symbol.dispose]();
-  if (stopped) return;
-  throw new TimeoutError(timeout, `Background tasks did not stop within ${timeout} ms${stillRunning()}`);
+  if (left.size > 0) {
+    throw new TimeoutError(
+      timeout,
+      `Background tasks did not stop within ${timeout} ms${stillRunning([], left)}`,
+    );
+  }
 }
 
-/** Stops all tasks, or gives up when the limit is cancelled. Returns whether all have ended. */
-export async function stopAll(request: CancelledError, limit: CancellationToken): Promise<boolean> {
+/** Stops all tasks, or gives up when the limit is cancelled. Returns those that have not ended. */
+export async function stopAll(
+  request: CancelledError,
+  limit: CancellationToken,
+): Promise<ReadonlySet<Task<unknown>>> {
   const { scopes, stops } = registry();
   stops.add(request);
   for (const scope of scopes) scope.cancel(request);
@@ -173,13 +180,13 @@ export async function stopAll(request: CancelledError, limit: CancellationToken)
     await limit.race(Promise.all(Array.from(scopes, dropWhenEmpty))).catch(() => undefined);
   }
   stops.delete(request);
-  return scopes.size === 0;
+  return backgroundTasks();
 }
 
 /** The end of a message. */
-export function stillRunning(others: readonly string[] = []): string {
-  const names = Array.from(backgroundTasks(), ({ name }) => `"${name}"`);
-  return `; still running: ${[...others, ...names].join(", ")}`;
+export function stillRunning(others: readonly string[], tasks: ReadonlySet<Task<unknown>>): string {
+  const names = others.concat(Array.from(tasks, ({ name }) => `"${name}"`));
+  return `; still running: ${names.join(", ")}`;
 }
 
 /** Waits until a scope is empty: then it is closed, and forgotten. */

@@ -33,7 +33,7 @@ import {
   isCancellation,
   wrongType,
 } from "@scope/core";
-import { registry, stillRunning, stopAll } from "./background.ts";
+import { backgroundTasks, registry, stillRunning, stopAll } from "./background.ts";
 import { type Process, checkEnding, leave, log, logFailure, platform, turn } from "./ending.ts";
 import { ExitError, SafeExitError } from "./errors.ts";
 import type { MainOptions } from "./types.ts";
@@ -153,7 +153,7 @@ export async function runMain<R>(
     await clock.token.race(work());
   } catch (error) {
     if (error !== clock.token.error) throw error;
-    const line = `Forced exit: ${(error as Error).message}${stillRunning(running)}`;
+    const line = `Forced exit: ${(error as Error).message}${stillRunning(running, backgroundTasks())}`;
     log(logger, error, line);
     end(2, 1, line, error);
   } finally {

@@ -401,6 +401,17 @@ describe("stopBackgroundTasks", () => {
     expect(reports.map(({ error }) => error)).toEqual([failure]);
   });
 
+  it("is in time if the last task ends in the very moment when its time is over", async () => {
+    vi.useFakeTimers();
+    const open = new Deferred();
+    spawn(() => open.promise, { name: "last" });
+    const stopped = stopBackgroundTasks({ timeout: 5 });
+    setTimeout(open.resolve, 5);
+    // Without a turn of the microtask queue between the two.
+    vi.advanceTimersByTime(5);
+    await expect(stopped).resolves.toBeUndefined();
+  });
+
   it("names the tasks that still run when its time is over, and can be asked to wait again", async () => {
     vi.useFakeTimers();
     const open = new Deferred();

@@ -124,8 +124,8 @@ export function asCompleted<T>(
   }
 
   async function take(): Promise<IteratorResult<Task<T>, undefined>> {
-    // Once the scope is cancelled there is nothing to come but its end.
-    while (running && (ready.size === 0 || scope?.cancelRequested === true)) await news.next();
+    // Once the loop is left, or the scope cancelled, there is nothing to come but its end.
+    while (running && (left || ready.size === 0 || scope?.cancelRequested)) await news.next();
     const [task] = ready;
     if (task !== undefined) {
       ready.delete(task);

@@ -335,6 +335,25 @@ describe("asCompleted", () => {
       expect(reports.map(({ error }) => error)).toEqual([boom, bang]);
     });
 
+    it("just as all have ended has failures that were not handed out told as well (L2)", async () => {
+      using reports = captureReports();
+      const ends = [new Deferred(), new Deferred(), new Deferred()] as const;
+      const tasks = asCompleted(
+        ends.map(
+          ({ promise }) =>
+            () =>
+              promise,
+        ),
+      );
+      const first = tasks.next();
+      ends[0].resolve();
+      ends[1].reject(boom);
+      ends[2].resolve();
+      await first;
+      await tasks.return();
+      expect(reports.map(({ error }) => error)).toEqual([boom]);
+    });
+
     it("when all have ended leaves nothing to hand out", async () => {
       const tasks = asCompleted([() => 1, () => 2, () => 3]);
       await tasks.next();
