@@ -397,7 +397,8 @@ export class World {
         return promise;
       }
       token.onCancel((error) => {
-        if (this.#over) this.violate(`L7: ${name} was reached by a cancellation after its end`);
+        const late = this.#over || work.task?.done === true;
+        if (late) this.violate(`L7: ${name} was reached by a cancellation after its end`);
         if (error !== token.error) this.violate(`L3: ${name} was told another error than its token has`);
         work.asked ??= ++this.#moment;
         work.askedWith ??= error;
