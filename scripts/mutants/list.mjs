@@ -6,6 +6,7 @@ const core = "packages/core";
 const taskgroup = "packages/taskgroup";
 const supervisor = "packages/supervisor";
 const guarded = "packages/guarded";
+const persistent = "packages/persistent";
 
 /** The mutants that CI tries on the model checker. */
 export const short = [
@@ -470,5 +471,69 @@ export const mutants = [
     find: "  if (left.size > 0) {\n",
     replace: "  if (timer.token.cancelRequested) {\n",
     tests: [`${guarded}/test/background.test.ts`],
+  },
+  // Persistent groups and services
+  {
+    name: "two loops get one task",
+    file: `${persistent}/src/roster.ts`,
+    find: "      if (entry === line) return undefined;\n      enter(entry, held);\n",
+    replace: "      if (entry === line) return undefined;\n",
+    tests: [`${persistent}/test/as-completed.test.ts`],
+  },
+  {
+    name: "what is spawned while it is stopped runs",
+    file: `${persistent}/src/roster.ts`,
+    find: "    if (stopping) return stillborn(name, stopping);\n",
+    replace: "",
+    tests: [`${persistent}/test/persistent-task-group.test.ts`],
+  },
+  {
+    name: "join acknowledges nothing",
+    file: `${persistent}/src/roster.ts`,
+    find: "    for (const entry of entries) roster.forget(entry);\n",
+    replace: "",
+    tests: [`${persistent}/test/persistent-task-group.test.ts`],
+  },
+  {
+    name: "stop throws cancellations",
+    file: `${persistent}/src/roster.ts`,
+    find: "      settle(whole, false);\n",
+    replace: "      settle(whole, true);\n",
+    tests: [`${persistent}/test/persistent-task-group.test.ts`],
+  },
+  {
+    name: "a fatal error stops nobody",
+    file: `${persistent}/src/roster.ts`,
+    find: '    scope.cancel(new CancelledError(ending.error, { source: "sibling" }));\n',
+    replace: "",
+    tests: [`${persistent}/test/persistent-task-group.test.ts`],
+  },
+  {
+    name: "waiting loops end though a listener has spawned",
+    file: `${persistent}/src/roster.ts`,
+    find: "    await Promise.resolve();\n    if (!isLinked(running)) for",
+    replace: "    await Promise.resolve();\n    for",
+    tests: [`${persistent}/test/as-completed.test.ts`],
+  },
+  {
+    name: "a lent task stays tied to the group",
+    file: `${persistent}/src/roster.ts`,
+    find: "      untie?.();\n",
+    replace: "",
+    tests: [`${persistent}/test/leaks.test.ts`],
+  },
+  {
+    name: "a loop that is left loses its task",
+    file: `${persistent}/src/completions.ts`,
+    find: "      else if (held && isLinked(held)) roster.offer(held, true);\n",
+    replace: "      else if (held) roster.forget(held);\n",
+    tests: [`${persistent}/test/as-completed.test.ts`],
+  },
+  {
+    name: "a completion leaves the timer of its limit",
+    file: `${persistent}/src/completions.ts`,
+    find: "        limit[Symbol.dispose]();\n",
+    replace: "",
+    tests: [`${persistent}/test/as-completed.test.ts`],
   },
 ];

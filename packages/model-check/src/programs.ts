@@ -3,6 +3,7 @@ import { cancellationPrograms } from "./programs/cancellation.ts";
 import { combinatorPrograms } from "./programs/combinators.ts";
 import { groupPrograms } from "./programs/group.ts";
 import { guardedPrograms } from "./programs/guarded.ts";
+import { persistentPrograms } from "./programs/persistent.ts";
 import { scopePrograms } from "./programs/scope.ts";
 import { supervisorPrograms } from "./programs/supervisor.ts";
 
@@ -14,4 +15,5 @@ export const programs: readonly Program[] = [
   ...supervisorPrograms,
   ...combinatorPrograms,
   ...guardedPrograms,
+  ...persistentPrograms,
 ];
