@@ -53,7 +53,7 @@ export const full: Plan = {
   },
   effort: { rounds: 9, roundsAfterGc: 7, warmUp: 300, target: 20, budget: 4_000 },
   processes: 3,
-  patience: 60_000,
+  patience: 20_000,
   imports: 31,
   alone: [],
 };
