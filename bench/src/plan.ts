@@ -51,9 +51,9 @@ export const full: Plan = {
     i: [100_000],
     j: [0, 1_000, 100_000],
   },
-  effort: { rounds: 9, roundsAfterGc: 7, warmUp: 300, target: 20, budget: 4_000 },
+  effort: { rounds: 9, roundsAfterGc: 5, warmUp: 150, target: 10, budget: 600 },
   processes: 3,
-  patience: 20_000,
+  patience: 8_000,
   imports: 31,
   alone: [],
 };
