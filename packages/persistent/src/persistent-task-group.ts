@@ -14,14 +14,17 @@
  * from ending.
  *
  * Own tasks live in the scope, lent ones in another spawner, tied to the scope's token. `cancel` reaches all that run through a
- * source made for it, in two phases (L8); so the owner stays open.
+ * source made for it, in two phases (L8); so the group stays open.
+ *
+ * What runs beside tasks, the body of `run` and the `main` of a service, is the task of a second group on the same scope, which
+ * knows the first: its `cancel`, `join` and `stop` are for both, and those of the first for the tasks alone.
  *
  * Invariants
- * - R1. `running`, and `main`, have the tasks whose function has not settled. A wait ends only when nothing runs (L1).
+ * - R1. `#running` has the tasks whose function has not settled. A wait ends only when nothing runs (L1).
  * - R2. When a task ends, in this order: a failure is told (`logError`); it is handed to the iteration that has waited longest, or
  *   kept; its other listeners are told; in a microtask of its own, if nothing runs even then, waiting iterations end.
  * - R3. While stopping, what runs only gets less: so `stop` ends as soon as what ran when it began has.
- * - R4. A fatal error cancels the owner's token, and with it everything, and outranks all else that is thrown. For the rest it is a
+ * - R4. A fatal error cancels the token of both groups, and with it everything, and outranks all else that is thrown. For the rest it is a
  *   failure like any other.
  */
 import {
@@ -47,6 +50,8 @@ import {
 import { Entry, enter, isLinked, leave, members, tasksOf } from "./ring.ts";
 import type { CompletedTasks, PersistentSpawnOptions, PersistentTaskGroupOptions } from "./types.ts";
 import { overdue, within } from "./within.ts";
+
+type Step = IteratorResult<Task<unknown>, undefined>;
 
 let lastId = 0;
 
@@ -127,7 +132,7 @@ export class PersistentTaskGroup implements TaskSpawner, AsyncDisposable {
   /** What runs beside tasks fails as the owner itself: without a task, and bare if it is alone. */
   #bare = false;
   /** Of both: what was fatal, whoever has been told of it. */
-  readonly #fatal: Task<unknown>[] = [];
+  readonly #fatal: Task<unknown>[];
   /** Of those who are in `stop`. */
   readonly #stops: CancelledError[];
   #unnamed = 0;
@@ -149,7 +154,7 @@ export class PersistentTaskGroup implements TaskSpawner, AsyncDisposable {
     className = new.target.name,
     tasks?: PersistentTaskGroup,
   ) {
-    const { uniqueId = String(++lastId), token = CancellationToken.none, retain } = options;
+    const { uniqueId = String(++lastId), token = CancellationToken.none } = options;
     // What its tasks come to is told here.
     const scope = tasks
       ? tasks.#scope
@@ -158,11 +163,12 @@ export class PersistentTaskGroup implements TaskSpawner, AsyncDisposable {
     this.token = scope.token;
     this.#label = tasks ? tasks.#label : `${className}:${uniqueId}`;
     this.#outer = tasks ? tasks.#outer : CancellationToken.from(token);
+    this.#fatal = tasks ? tasks.#fatal : [];
+    this.#stops = tasks ? tasks.#stops : [];
     this.#scope = scope;
     this.#lender = options.spawner ?? scope;
-    this.#onlyFailures = retain === "failures";
+    this.#onlyFailures = options.retain === "failures";
     this.#tasks = tasks;
-    this.#stops = tasks ? tasks.#stops : [];
     // Until it is cancelled.
     if (!tasks) scope.run(() => sleep(Infinity, scope.token)).catch(() => undefined);
   }
@@ -214,7 +220,7 @@ export class PersistentTaskGroup implements TaskSpawner, AsyncDisposable {
       if (logError && hasFailed(task)) report(task.name, task.error, task);
       if (isFatal(task)) {
         scope.cancel(new CancelledError(task.error, { source: "sibling" }));
-        (this.#tasks ?? this).#fatal.push(task);
+        this.#fatal.push(task);
       }
       this.#offer(entry);
       if (!this.isRunning) void this.#endWaits();
@@ -285,36 +291,39 @@ export class PersistentTaskGroup implements TaskSpawner, AsyncDisposable {
     checkDuration("timeout", timeout);
     let held: Entry | undefined;
     let over = false;
-    let last: Promise<unknown> = Promise.resolve();
+    let pending = 0;
+    let last: Promise<Step> | undefined;
     const waiter = new Entry();
+
+    /** For the next end, the end of everything, or the end of the loop. */
+    const woken = (): Promise<void> =>
+      new Promise((resolve) => {
+        waiter.wake = (entry) => {
+          leave(waiter);
+          held = entry;
+          resolve();
+        };
+        enter(waiter, this.#waiters);
+      });
+
+    const advance = async (): Promise<Step> => {
+      if (!over) {
+        if (held) this.#forget(held);
+        held = this.#take();
+        if (!held && timeout > 0 && this.isRunning) {
+          await within(timeout, woken);
+          leave(waiter);
+        }
+      }
+      pending--;
+      over = !held;
+      return { done: over, value: held?.task } as Step;
+    };
 
     const iterator: CompletedTasks = {
       [Symbol.asyncIterator]: () => iterator,
-      next: () => {
-        // One step after another, should somebody not wait for the one before.
-        const next = last.then(async () => {
-          if (held) this.#forget(held);
-          held = over ? undefined : this.#take();
-          if (!held && !over && timeout > 0 && this.isRunning) {
-            // For the next end, the end of everything, or the end of the loop.
-            const woken = (): Promise<void> =>
-              new Promise((resolve) => {
-                waiter.wake = (entry) => {
-                  leave(waiter);
-                  held = entry;
-                  resolve();
-                };
-                enter(waiter, this.#waiters);
-              });
-            await within(timeout, woken);
-            leave(waiter);
-          }
-          over = !held;
-          return { done: over, value: held?.task } as IteratorResult<Task<unknown>, undefined>;
-        });
-        last = next;
-        return next;
-      },
+      // One step after another, should somebody not wait for the one before.
+      next: () => (last = pending++ && last ? last.then(advance) : advance()),
       return: () => {
         over = true;
         if (held && isLinked(held)) this.#offer(held);
@@ -424,7 +433,7 @@ export class PersistentTaskGroup implements TaskSpawner, AsyncDisposable {
       !tasks.some((task) => hasFailed(task) && task.error === error);
     const ended = [...own.filter(isNews), ...tasks];
     const failed = ended.filter(hasFailed);
-    const [fatal] = this.#tasks ? this.#tasks.#fatal.splice(0) : own.filter(isFatal);
+    const [fatal] = this.#tasks ? this.#fatal.splice(0) : own.filter(isFatal);
     if (fatal) {
       for (const task of failed) if (task.error !== fatal.error) report(task.name, task.error, task);
       throw fatal.error;

@@ -43,8 +43,9 @@ import { overdue, within } from "./within.ts";
  * - **It is cancelled** (`cancel`, `stop`, the outer `token`): each service is asked when the one after it has stopped, or used up
  *   its `stopTimeout`. Services that are to stop in this order must not follow the same outer token themselves.
  *
- * `stop` and `join` reject with a `FatalError` of any service, bare; with one `TaskGroupError` of all that failed. Whoever did not
- * stop in time is left behind and named, by its `uniqueId`, in a `TimeoutError`, which comes bare if it is all that went wrong.
+ * `stop` and `join` reject with a `FatalError` of any service, bare; with one `TaskGroupError` of all that failed. Those that did not
+ * stop in time are left behind and named, by `uniqueId`, in one `TimeoutError`, which comes bare if it is all that went wrong.
+ * The life of each service, from its start to its stop, is a task in {@link taskGroup}.
  *
  * Idea: Swift's `ServiceGroup` (service lifecycle), OTP's applications.
  *
@@ -124,7 +125,7 @@ export class ServiceGroup extends ServiceBase {
               token.throwIfCancelled();
               service.start();
               const over = (service.ended?.() ?? service.join()).then(
-                () => new CancelledError(`Service "${name}" has ended`, { source: "sibling" }),
+                () => new CancelledError(`${name} has ended`, { source: "sibling" }),
                 (error: unknown) => error,
               );
               stop = () =>

@@ -341,7 +341,7 @@ describe("ServiceGroup", () => {
       group.start();
       const error = await rejection(group.ready());
       expect(error).toBeInstanceOf(CancelledError);
-      expect((error as Error).message).toBe('Service "broken" has ended');
+      expect((error as Error).message).toBe("broken has ended");
       const [joined] = await Promise.allSettled([group.join()]);
       if (joined.status === "fulfilled") expect(way).toBe("ends");
       else expect((joined.reason as TaskGroupError).leaves()).toEqual([boom]);
