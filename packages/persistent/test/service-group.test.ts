@@ -169,6 +169,21 @@ describe("ServiceGroup", () => {
     }
   });
 
+  it("has the life of each service as a task, which ends in its turn when all tasks are asked", async () => {
+    const log = new EventLog();
+    const group = new ServiceGroup(trio(log), { uniqueId: "x" });
+    group.start();
+    await group.ready();
+    expect([...group.taskGroup.tasks].map(({ name }) => name)).toEqual(
+      ["a", "b", "c"].map((name) => `ServiceGroup:x:${name}`),
+    );
+    log.take();
+    await group.taskGroup.stop();
+    expect(log.take()).toEqual(ORDER);
+    await group.stop();
+    expect([group.isRunning, group.taskGroup.tasks.size]).toEqual([false, 0]);
+  });
+
   it("without services is ready at once, and stops", async () => {
     const group = new ServiceGroup([]);
     group.start();
