@@ -34,6 +34,7 @@ import {
   FatalError,
   type StopOptions,
   type Task,
+  type TaskErrorContext,
   type TaskFunction,
   TaskGroupError,
   TaskScope,
@@ -468,5 +469,5 @@ function isFatal(task: Task<unknown>): boolean {
 }
 
 export function report(name: string, error: unknown, task?: Task<unknown>): void {
-  reportTaskError({ message: `Error in task "${name}"`, error, ...(task && { task }) });
+  reportTaskError({ message: `Error in task "${name}"`, error, task } as TaskErrorContext);
 }

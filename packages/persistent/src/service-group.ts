@@ -80,8 +80,7 @@ export class ServiceGroup extends ServiceBase {
    * @throws InvalidStateError (as a rejection) before the first {@link start}.
    */
   async ready(): Promise<void> {
-    if (this.#ready === undefined)
-      throw new InvalidStateError(`ServiceGroup "${this.uniqueId}" was not started`);
+    if (this.#ready === undefined) throw new InvalidStateError(`${this.uniqueId} has not started`);
     await this.#ready;
   }
 
@@ -93,14 +92,15 @@ export class ServiceGroup extends ServiceBase {
       restartDelay = 1000,
       onEnd = () => "stop",
     } = this.#options;
+    const order = this.#services.values();
     const late: string[] = [];
 
     let stopped: Promise<unknown> | undefined;
     this.#ready = new Promise((ready, failed) => {
-      /** Sees to a service from its start to its stop and, meanwhile, to those after it (S1). */
-      const serve = (index: number): Promise<unknown> => {
-        const service = this.#services[index];
-        if (!service) {
+      /** Sees to the next service from its start to its stop and, meanwhile, to those after it (S1). */
+      const serve = (): Promise<unknown> => {
+        const { done, value: service } = order.next() as IteratorResult<Service, Service>;
+        if (done) {
           ready();
           return sleep(Infinity, token).catch(() => undefined);
         }
@@ -140,7 +140,7 @@ export class ServiceGroup extends ServiceBase {
                 throw overdue(startTimeout, "Starting", [name]);
               }
               token.throwIfCancelled();
-              others ??= serve(index + 1);
+              others ??= serve();
               const error = await token.race(over);
               policy = onEnd(service);
               note(error);
@@ -163,7 +163,7 @@ export class ServiceGroup extends ServiceBase {
         };
         return Promise.allSettled([this.spawn(live, { name, logError: false })]).then(() => others);
       };
-      stopped = serve(0);
+      stopped = serve();
     });
     this.#ready.catch(() => undefined);
     await stopped;

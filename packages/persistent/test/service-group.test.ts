@@ -199,7 +199,7 @@ describe("ServiceGroup", () => {
     await group.join();
     const error = await rejection(group.ready());
     expect(error).toBeInstanceOf(InvalidStateError);
-    expect((error as Error).message).toMatch(/ServiceGroup "x" .*not .*started/);
+    expect((error as Error).message).toMatch(/^x has not started$/);
     expect(log.take()).toEqual([]);
   });
 
@@ -305,6 +305,17 @@ describe("ServiceGroup", () => {
         ...["b is asked", "b ends", "a is asked", "a ends"],
       ]);
       await expect(group.stop()).resolves.toBeUndefined();
+    });
+
+    it("of something that is no service does the same, and is not taken for the end", async () => {
+      const log = new EventLog();
+      const services = [new Actor(log, "a"), undefined as unknown as Service, new Actor(log, "c")];
+      const group = new ServiceGroup(services, { uniqueId: "x" });
+      group.start();
+      const error = await rejection(group.ready());
+      expect(error).toBeInstanceOf(TypeError);
+      expect((await groupError(group.join())).errors).toEqual([error]);
+      expect(log.take()).toEqual(["a starts", "a is asked", "a ends"]);
     });
 
     it("that throws does the same, and that service is not stopped", async () => {
