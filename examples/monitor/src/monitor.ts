@@ -39,7 +39,7 @@ export function makeMonitor(options: MonitorOptions): Monitor {
     startTimeout: 30_000,
     stopTimeout,
     // Who watches others does not give up.
-    onEnd: "restart",
+    onEnd: () => "restart",
   });
   return { services, history, web, board };
 }

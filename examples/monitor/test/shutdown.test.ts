@@ -58,7 +58,7 @@ describe("a signal", () => {
     expect(run.lines).toEqual(["stopping: SIGTERM"]);
     expect(run.log.at(-1)).toMatchObject({
       msg: "not everything has stopped",
-      err: { type: "TimeoutError", message: expect.stringContaining('"history"') as unknown },
+      err: { type: "TimeoutError", message: expect.stringContaining("Stopping history took") as unknown },
     });
   });
 
@@ -99,7 +99,7 @@ describe("a service that does not stop", () => {
     const error = await rejection(services.stop());
 
     expect(error).toBeInstanceOf(TimeoutError);
-    expect((error as Error).message).toBe('Stopping ServiceGroup:monitor took longer than 30 ms: "probes"');
+    expect((error as Error).message).toBe("Stopping probes took longer than 30 ms");
     expect(told).toEqual([
       "stopped web: 0 pages open",
       expect.stringMatching(/^stopped history: \d+ checks? recorded$/),

@@ -7,34 +7,29 @@
  */
 import type { CancellationToken, Task } from "@scope/core";
 
-/** A task of a group, from its start until it is acknowledged; or an iteration that waits. */
-export interface Entry {
-  before: Entry;
-  after: Entry;
+/** A task of a group, from its start until it is acknowledged; an iteration that waits; or the head of a ring. */
+export class Entry {
+  before: Entry = this;
+  after: Entry = this;
   token: CancellationToken | undefined;
   /** Missing while its function is in its synchronous part. */
   task: Task<unknown> | undefined;
+  /** An iteration has handed it out, and holds it. */
+  held = false;
   /** Of an iteration that waits: takes the next task that has ended; `undefined`: nothing runs any more. */
   wake: ((ended?: Entry) => void) | undefined;
-}
-
-/** An entry in no ring, or the head of a new one. */
-export function openEntry(): Entry {
-  const entry = { token: undefined, task: undefined, wake: undefined } as unknown as Entry;
-  entry.before = entry.after = entry;
-  return entry;
 }
 
 export function isLinked(entry: Entry): boolean {
   return entry.after !== entry;
 }
 
-/** Enters before another one, or, given the head, at the end; leaves where it was. */
-export function enter(entry: Entry, next: Entry): void {
+/** Enters a ring, given by its head, at the end; leaves where it was. */
+export function enter(entry: Entry, head: Entry): void {
   leave(entry);
-  entry.after = next;
-  entry.before = next.before;
-  next.before = next.before.after = entry;
+  entry.after = head;
+  entry.before = head.before;
+  head.before = head.before.after = entry;
 }
 
 export function leave(entry: Entry): void {
@@ -47,4 +42,8 @@ export function members(head: Entry): Entry[] {
   const found: Entry[] = [];
   for (let entry = head.after; entry !== head; entry = entry.after) found.push(entry);
   return found;
+}
+
+export function tasksOf(entries: readonly Entry[]): Task<unknown>[] {
+  return entries.flatMap(({ task }) => task ?? []);
 }

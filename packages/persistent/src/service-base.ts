@@ -1,9 +1,15 @@
-import { type CancellationToken, brand, readable } from "@scope/core";
-import { Owner } from "./owner.ts";
+import {
+  type CancellationToken,
+  FatalError,
+  type StopOptions,
+  type Task,
+  type TaskFunction,
+  type TaskSpawner,
+  brand,
+  readable,
+} from "@scope/core";
 import { PersistentTaskGroup } from "./persistent-task-group.ts";
-import { isLinked, members } from "./ring.ts";
-import { type Roster, openRoster } from "./roster.ts";
-import type { Service, ServiceBaseOptions } from "./types.ts";
+import type { PersistentSpawnOptions, Service, ServiceBaseOptions } from "./types.ts";
 
 /**
  * The usual way to make a {@link Service}: say in `main` what it does, and start more tasks with {@link spawn}.
@@ -33,26 +39,34 @@ import type { Service, ServiceBaseOptions } from "./types.ts";
  * clock.start();
  * ```
  */
-export abstract class ServiceBase extends Owner implements Service {
-  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "ServiceBase", readable);
+export abstract class ServiceBase implements Service, TaskSpawner {
+  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "ServiceBase", readable);
 
   /** The tasks beside `main`: iterate and acknowledge them here. */
   readonly taskGroup: PersistentTaskGroup;
-  readonly #roster: Roster;
+
+  /** `main`, and with it the tasks. */
+  readonly #whole: PersistentTaskGroup;
+  readonly #logError: boolean;
 
   /** @throws TypeError for a bad option; the message names it. */
   constructor(options?: ServiceBaseOptions);
-  /** @internal A group hands its own roster in. */
-  constructor(options: ServiceBaseOptions | undefined, roster: Roster);
-  constructor(options?: ServiceBaseOptions, roster = openRoster(new.target.name, options, false)) {
-    super(roster, true);
-    this.#roster = roster;
-    this.taskGroup = new PersistentTaskGroup(undefined, roster);
+  /** @internal Without `logError`, what `main` fails with comes bare if it is alone. */
+  constructor(options: ServiceBaseOptions | undefined, logError: boolean);
+  constructor(options?: ServiceBaseOptions, logError = true) {
+    this.taskGroup = new PersistentTaskGroup(options, new.target.name);
+    this.#whole = new PersistentTaskGroup(undefined, undefined, this.taskGroup);
+    this.#logError = logError;
+  }
+
+  /** Names it in messages, and its tasks. */
+  get uniqueId(): string {
+    return this.taskGroup.uniqueId;
   }
 
   /** Whether `main` is running. */
   get isRunning(): boolean {
-    return isLinked(this.#roster.main);
+    return this.#whole.isRunning;
   }
 
   /**
@@ -67,12 +81,62 @@ export abstract class ServiceBase extends Owner implements Service {
    * @throws InvalidStateError if the outer token is cancelled.
    */
   start(): void {
-    if (!this.isRunning) this.#roster.begin((token) => this.main(token));
+    if (!this.isRunning)
+      this.#whole.spawn((token) => this.main(token), { name: "", logError: this.#logError });
+  }
+
+  /**
+   * Starts a task: its function is called at once, up to its first `await`. Its name is "<ClassName>:<uniqueId>:<name>". What is
+   * spawned while somebody is in {@link stop} ends cancelled, and its function is never called.
+   *
+   * @throws TypeError if `fn` is not a function.
+   * @throws InvalidStateError if the outer token is cancelled ("is shutting down"), or all has ended for good ("is closed"); `fn`
+   * is then never called.
+   */
+  spawn<T>(fn: TaskFunction<T>, options?: PersistentSpawnOptions): Task<T> {
+    return this.taskGroup.spawn(fn, options);
+  }
+
+  /** Asks `main` and all tasks to end, before it returns. Idempotent, never throws, waits for nobody. */
+  cancel(reason?: unknown): void {
+    this.#whole.cancel(reason);
+  }
+
+  /**
+   * Waits until nothing runs, what is spawned meanwhile included. Then it acknowledges everything, and rejects, by rank, with a
+   * fatal error; with one `TaskGroupError` of what had failed or was cancelled; with the outer cancellation, if nothing failed.
+   * Of several who wait at once the first to settle tells, and the others resolve.
+   */
+  join(): Promise<void> {
+    return this.#whole.join();
+  }
+
+  /**
+   * Cancels and waits. Rejects as {@link join} does, but never with a cancellation.
+   *
+   * @throws TimeoutError (as a rejection) when `timeout` milliseconds have passed; it names what still runs. That has been asked;
+   * what fails is then for the next `join`.
+   */
+  stop(options?: StopOptions): Promise<void> {
+    return this.#whole.stop(options);
+  }
+
+  /**
+   * The same as `stop()`, for good: from then on `spawn` is refused. It cancels, since a disposer is not told whether its block
+   * ended well.
+   */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#whole[Symbol.asyncDispose]();
   }
 
   /** Resolves when `main` does not run any more, whichever way it ended; tasks may. Rejects with a `FatalError` alone. */
   async ended(): Promise<void> {
-    await Promise.allSettled(members(this.#roster.main).map(({ task }) => task as PromiseLike<unknown>));
-    this.#roster.throwIfFatal();
+    await Promise.allSettled(this.#whole.tasks);
+    const reason = this.taskGroup.token.error?.reason;
+    if (reason instanceof FatalError) throw reason;
+  }
+
+  toString(): string {
+    return this.#whole.toString();
   }
 }

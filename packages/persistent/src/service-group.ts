@@ -18,18 +18,18 @@
 import {
   type CancellationToken,
   CancelledError,
+  FatalError,
   InvalidStateError,
   brand,
   checkDuration,
+  checkFunction,
   readable,
-  reportTaskError,
   sleep,
-  wrongType,
 } from "@scope/core";
-import { type Roster, isFatal, openRoster } from "./roster.ts";
+import { report } from "./persistent-task-group.ts";
 import { ServiceBase } from "./service-base.ts";
 import type { EndPolicy, Service, ServiceGroupOptions } from "./types.ts";
-import { within } from "./within.ts";
+import { overdue, within } from "./within.ts";
 
 /**
  * Starts services in order, each when the one before is ready, and stops them in reverse; itself a {@link Service}, so groups
@@ -43,8 +43,9 @@ import { within } from "./within.ts";
  * - **It is cancelled** (`cancel`, `stop`, the outer `token`): each service is asked when the one after it has stopped, or used up
  *   its `stopTimeout`. Services that are to stop in this order must not follow the same outer token themselves.
  *
- * `stop` and `join` reject with a `FatalError` of any service, bare; with one `TaskGroupError` of all that failed. Whoever did not
- * stop in time is left behind and named, by its `uniqueId`, in a `TimeoutError`, which comes bare if it is all that went wrong.
+ * `stop` and `join` reject with a `FatalError` of any service, bare; with one `TaskGroupError` of all that failed. Those that did not
+ * stop in time are left behind and named, by `uniqueId`, in one `TimeoutError`, which comes bare if it is all that went wrong.
+ * The life of each service, from its start to its stop, is a task in {@link taskGroup}.
  *
  * Idea: Swift's `ServiceGroup` (service lifecycle), OTP's applications.
  *
@@ -58,26 +59,19 @@ import { within } from "./within.ts";
 export class ServiceGroup extends ServiceBase {
   static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "ServiceGroup", readable);
 
-  readonly #roster: Roster;
   readonly #services: readonly Service[];
   readonly #options: ServiceGroupOptions;
   #ready: Promise<void> | undefined;
 
   /** @throws TypeError, RangeError for a bad argument; the message names it. */
   constructor(services: Iterable<Service>, options: ServiceGroupOptions = {}) {
-    const roster = openRoster(new.target.name, options, false);
-    super(options, roster);
-    this.#roster = roster;
+    super(options, false);
     for (const name of ["startTimeout", "stopTimeout", "restartDelay"] as const) {
       checkDuration(name, options[name] ?? 0);
     }
-    const { onEnd = "stop" } = options;
-    if (typeof onEnd !== "function" && !["stop", "ignore", "restart"].includes(onEnd)) {
-      throw wrongType("onEnd", '"stop", "ignore", "restart" or a function', onEnd);
-    }
+    if (options.onEnd !== undefined) checkFunction("onEnd", options.onEnd);
     this.#services = [...services];
     this.#options = options;
-    roster.names = () => this.#services.filter(({ isRunning }) => isRunning).map(({ uniqueId }) => uniqueId);
   }
 
   /**
@@ -86,84 +80,93 @@ export class ServiceGroup extends ServiceBase {
    * @throws InvalidStateError (as a rejection) before the first {@link start}.
    */
   async ready(): Promise<void> {
-    if (this.#ready === undefined) throw new InvalidStateError(`${this.#roster.label} was not started`);
+    if (this.#ready === undefined) throw new InvalidStateError(`${this.uniqueId} has not started`);
     await this.#ready;
   }
 
   /** Starts the services, and stops them when it is time. */
   protected override async main(token: CancellationToken): Promise<void> {
-    const { label } = this.#roster;
-    const { startTimeout = Infinity, stopTimeout = Infinity } = this.#options;
-    const { restartDelay = 1000, onEnd = "stop" } = this.#options;
+    const {
+      startTimeout = Infinity,
+      stopTimeout = Infinity,
+      restartDelay = 1000,
+      onEnd = () => "stop",
+    } = this.#options;
+    const order = this.#services.values();
+    const late: string[] = [];
 
-    let stopped: Promise<void> | undefined;
+    let stopped: Promise<unknown> | undefined;
     this.#ready = new Promise((ready, failed) => {
-      /** Sees to a service from its start to its stop and, meanwhile, to those after it (S1). */
-      const serve = async (index: number): Promise<void> => {
-        const service = this.#services[index];
-        if (!service) {
+      /** Sees to the next service from its start to its stop and, meanwhile, to those after it (S1). */
+      const serve = (): Promise<unknown> => {
+        const { done, value: service } = order.next() as IteratorResult<Service, Service>;
+        if (done) {
           ready();
           return sleep(Infinity, token).catch(() => undefined);
         }
-        const name = `service "${service.uniqueId}" of ${label}`;
-        const gone = (error: unknown): never => {
-          throw error ?? new CancelledError(`${name} has ended`, { source: "sibling" });
-        };
-        const names = (): string[] => [service.uniqueId];
+        const { uniqueId: name } = service;
         /** The lives of those after it. */
-        let others: Promise<void> | undefined;
-        for (let policy: EndPolicy = "stop"; ;) {
-          let end: Promise<unknown> | undefined;
-          const told = new Set<unknown>([undefined]);
+        let others: Promise<unknown> | undefined;
+        let policy: EndPolicy = "stop";
+        const live = async (token: CancellationToken): Promise<void> => {
           const again = (): boolean => policy === "restart" && !token.cancelRequested;
-          /** What a service failed with that starts again is told at once; the rest in the end. A cancellation is no failure. */
-          const tell = (error: unknown): void => {
-            if (told.has(error) || error instanceof CancelledError) return;
-            told.add(error);
-            if (again() && !isFatal(error)) reportTaskError({ message: `Error in ${name}`, error });
-            else this.#roster.note({ status: "failed", error });
-          };
-          try {
-            token.throwIfCancelled();
-            service.start();
-            const over = errorOf(service.ended?.() ?? service.join());
-            end = over;
-            const started = (): Promise<void> => Promise.race([over.then(gone), service.ready?.()]);
-            await token.race(within(startTimeout, started, `Starting ${label}`, names));
-            others ??= serve(index + 1);
-            const error = await token.race(over);
-            policy = isFatal(error) ? "stop" : typeof onEnd === "function" ? onEnd(service) : onEnd;
-            if (policy === "stop") gone(error);
-            if (policy === "ignore") await sleep(Infinity, token);
-          } catch (error) {
-            tell(error);
-            if (!again()) {
-              failed(error);
-              this.cancel(error);
-              await others;
+          do {
+            let stop: (() => Promise<unknown>) | undefined;
+            const failures: unknown[] = [];
+            /** A cancellation is no failure. */
+            const note = (error: unknown): void => {
+              if (error instanceof CancelledError || failures.includes(error)) return;
+              if (error instanceof FatalError) {
+                policy = "stop";
+                failures.unshift(error);
+              } else failures.push(error);
+            };
+            try {
+              token.throwIfCancelled();
+              service.start();
+              const over = (service.ended?.() ?? service.join()).then(
+                () => new CancelledError(`${name} has ended`, { source: "sibling" }),
+                (error: unknown) => error,
+              );
+              stop = () =>
+                Promise.all([
+                  service.stop({ reason: token.error?.reason, timeout: stopTimeout }),
+                  over.then(note),
+                ]);
+              const gone = over.then((error) => {
+                throw error;
+              });
+              if (!(await token.race(within(startTimeout, () => Promise.race([gone, service.ready?.()]))))) {
+                throw overdue(startTimeout, "Starting", [name]);
+              }
+              token.throwIfCancelled();
+              others ??= serve();
+              const error = await token.race(over);
+              policy = onEnd(service);
+              note(error);
+              if (policy === "ignore") await sleep(Infinity, token);
+              throw error;
+            } catch (error) {
+              note(error);
+              if (!again()) {
+                failed(error);
+                this.cancel(error);
+                await others;
+              }
             }
-          }
-          if (end) {
-            const over = end;
-            const stop = (): Promise<unknown> =>
-              Promise.all([
-                service.stop({ reason: token.error?.reason, timeout: stopTimeout }),
-                over.then(tell),
-              ]);
-            await within(stopTimeout, stop, `Stopping ${label}`, names).catch(tell);
-          }
-          if (!again()) return;
-          await sleep(restartDelay, token).catch(() => undefined);
-        }
+            if (stop) await within(stopTimeout, stop).then((inTime) => inTime || late.push(name), note);
+            const [failure, ...rest] = failures;
+            for (const error of again() ? failures : rest) report(name, error);
+            if (again()) await sleep(restartDelay, token).catch(() => undefined);
+            else if (failures.length > 0) throw failure;
+          } while (again());
+        };
+        return Promise.allSettled([this.spawn(live, { name, logError: false })]).then(() => others);
       };
-      stopped = serve(0);
+      stopped = serve();
     });
     this.#ready.catch(() => undefined);
     await stopped;
+    if (late.length > 0) throw overdue(stopTimeout, "Stopping", late);
   }
-}
-
-/** What a promise is rejected with. */
-function errorOf(promise: Promise<void>): Promise<unknown> {
-  return promise.catch((error: unknown) => error);
 }

@@ -75,8 +75,8 @@ export interface ServiceGroupOptions extends ServiceOptions {
   startTimeout?: number | undefined;
   /** Milliseconds that each service gets to stop; then it is left behind and named, and the next one is asked. @default Infinity */
   stopTimeout?: number | undefined;
-  /** What follows when a service ends or fails out of turn; a function is asked each time. @default "stop" */
-  onEnd?: EndPolicy | ((service: Service) => EndPolicy) | undefined;
+  /** Asked what follows when a service ends or fails out of turn. @default () => "stop" */
+  onEnd?: ((service: Service) => EndPolicy) | undefined;
   /** Milliseconds between the end of a service and its next start ("restart"). @default 1000 */
   restartDelay?: number | undefined;
 }

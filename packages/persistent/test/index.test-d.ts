@@ -90,12 +90,12 @@ describe("services", () => {
     new ServiceBase();
   });
 
-  it("start in a group, whose policy is a word or a function", () => {
+  it("start in a group, whose policy is a function", () => {
     expectTypeOf<EndPolicy>().toEqualTypeOf<"stop" | "ignore" | "restart">();
     new ServiceGroup([service, new Clock()], {
       startTimeout: 5,
       stopTimeout: 5,
-      onEnd: "restart",
+      onEnd: () => "restart",
       restartDelay: 5,
     });
     new ServiceGroup(new Set([service]), {
@@ -109,6 +109,6 @@ describe("services", () => {
     // @ts-expect-error no service at all
     new ServiceGroup([group]);
     // @ts-expect-error no such policy
-    new ServiceGroup([], { onEnd: "retry" });
+    new ServiceGroup([], { onEnd: () => "retry" });
   });
 });

@@ -194,7 +194,7 @@ describe("one service", { timeout: 60_000 }, () => {
       }
     }
     const service = new Crashing();
-    const group = new ServiceGroup([service], { onEnd: "restart", restartDelay: 0 });
+    const group = new ServiceGroup([service], { onEnd: () => "restart", restartDelay: 0 });
     group.start();
     const grown = await growth(1_000, async (count) => {
       const until = service.crashes + count;

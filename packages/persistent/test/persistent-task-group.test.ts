@@ -367,7 +367,7 @@ describe("PersistentTaskGroup", () => {
       expect(error).toBeInstanceOf(TimeoutError);
       expect(error.timeout).toBe(100);
       expect(error.message).toMatchInlineSnapshot(
-        `"Stopping PersistentTaskGroup:x took longer than 100 ms: "PersistentTaskGroup:x:slow""`,
+        `"Stopping PersistentTaskGroup:x:slow took longer than 100 ms"`,
       );
       gate.reject(boom);
       expect((await groupError(group.join())).errors).toContain(boom);

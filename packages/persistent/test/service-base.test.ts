@@ -277,7 +277,7 @@ describe("ServiceBase", () => {
       const error = (await stop) as TimeoutError;
       expect(error).toBeInstanceOf(TimeoutError);
       expect(error.message).toMatchInlineSnapshot(
-        `"Stopping Worker:x took longer than 100 ms: "Worker:x", "Worker:x:slow""`,
+        `"Stopping Worker:x, Worker:x:slow took longer than 100 ms"`,
       );
       expect(worker.isRunning).toBe(true);
       gate.resolve();

@@ -169,6 +169,21 @@ describe("ServiceGroup", () => {
     }
   });
 
+  it("has the life of each service as a task, which ends in its turn when all tasks are asked", async () => {
+    const log = new EventLog();
+    const group = new ServiceGroup(trio(log), { uniqueId: "x" });
+    group.start();
+    await group.ready();
+    expect([...group.taskGroup.tasks].map(({ name }) => name)).toEqual(
+      ["a", "b", "c"].map((name) => `ServiceGroup:x:${name}`),
+    );
+    log.take();
+    await group.taskGroup.stop();
+    expect(log.take()).toEqual(ORDER);
+    await group.stop();
+    expect([group.isRunning, group.taskGroup.tasks.size]).toEqual([false, 0]);
+  });
+
   it("without services is ready at once, and stops", async () => {
     const group = new ServiceGroup([]);
     group.start();
@@ -184,7 +199,7 @@ describe("ServiceGroup", () => {
     await group.join();
     const error = await rejection(group.ready());
     expect(error).toBeInstanceOf(InvalidStateError);
-    expect((error as Error).message).toMatch(/ServiceGroup:x .*not .*started/);
+    expect((error as Error).message).toMatch(/^x has not started$/);
     expect(log.take()).toEqual([]);
   });
 
@@ -292,6 +307,17 @@ describe("ServiceGroup", () => {
       await expect(group.stop()).resolves.toBeUndefined();
     });
 
+    it("of something that is no service does the same, and is not taken for the end", async () => {
+      const log = new EventLog();
+      const services = [new Actor(log, "a"), undefined as unknown as Service, new Actor(log, "c")];
+      const group = new ServiceGroup(services, { uniqueId: "x" });
+      group.start();
+      const error = await rejection(group.ready());
+      expect(error).toBeInstanceOf(TypeError);
+      expect((await groupError(group.join())).errors).toEqual([error]);
+      expect(log.take()).toEqual(["a starts", "a is asked", "a ends"]);
+    });
+
     it("that throws does the same, and that service is not stopped", async () => {
       const log = new EventLog();
       const thrower = new Foreign("broken");
@@ -320,10 +346,10 @@ describe("ServiceGroup", () => {
       expect([error.timeout, error.message]).toMatchInlineSnapshot(`
         [
           100,
-          "Starting ServiceGroup:x took longer than 100 ms: "broken"",
+          "Starting broken took longer than 100 ms",
         ]
       `);
-      expect(await join).toBe(error);
+      expect(await join).toMatchObject({ errors: [error] });
       expect(log.take()).toEqual([
         ...["broken is asked", "broken ends"],
         ...["b is asked", "b ends", "a is asked", "a ends"],
@@ -341,7 +367,7 @@ describe("ServiceGroup", () => {
       group.start();
       const error = await rejection(group.ready());
       expect(error).toBeInstanceOf(CancelledError);
-      expect((error as Error).message).toBe('service "broken" of ServiceGroup:x has ended');
+      expect((error as Error).message).toBe("broken has ended");
       const [joined] = await Promise.allSettled([group.join()]);
       if (joined.status === "fulfilled") expect(way).toBe("ends");
       else expect((joined.reason as TaskGroupError).leaves()).toEqual([boom]);
@@ -406,13 +432,8 @@ describe("ServiceGroup", () => {
       await vi.advanceTimersByTimeAsync(100);
       expect(log.take()).toEqual(["a is asked", "a ends"]);
       const error = await stop;
-      expect(error).toBeInstanceOf(TaskGroupError);
-      for (const late of (error as TaskGroupError).errors) expect(late).toBeInstanceOf(TimeoutError);
-      expect((error as Error).message).toMatchInlineSnapshot(`
-        "Error while stopping ServiceGroup:x (2 sub-errors)
-        Stopping ServiceGroup:x took longer than 100 ms: "c"
-        Stopping ServiceGroup:x took longer than 100 ms: "b""
-      `);
+      expect(error).toBeInstanceOf(TimeoutError);
+      expect((error as Error).message).toMatchInlineSnapshot(`"Stopping c, b took longer than 100 ms"`);
       gate.resolve();
       await flushMicrotasks();
       expect(log.take().sort()).toEqual(["b ends", "c ends"]);
@@ -429,8 +450,7 @@ describe("ServiceGroup", () => {
       await vi.advanceTimersByTimeAsync(100);
       const error = (await stop) as TimeoutError;
       expect(error).toBeInstanceOf(TimeoutError);
-      expect(error.message).toMatch(/"stuck"/);
-      expect(error.message).not.toMatch(/"a"/);
+      expect(error.message).toBe("Stopping stuck took longer than 100 ms");
     });
 
     it("has a time limit for all of them together, which names those that still run", async () => {
@@ -450,8 +470,9 @@ describe("ServiceGroup", () => {
       const error = (await stop) as TimeoutError;
       expect(error).toBeInstanceOf(TimeoutError);
       expect(error.timeout).toBe(50);
-      for (const name of ["a", "b"]) expect(error.message).toContain(`"${name}"`);
-      expect(error.message).not.toContain('"c"');
+      expect(error.message).toBe(
+        "Stopping ServiceGroup:x, ServiceGroup:x:a, ServiceGroup:x:b took longer than 50 ms",
+      );
       // It goes on, in order.
       gate.resolve();
       await group.join();
@@ -499,9 +520,7 @@ describe("ServiceGroup", () => {
       const stop = groupError(group.stop());
       await vi.advanceTimersByTimeAsync(100);
       const { errors } = await stop;
-      expect(errors).toHaveLength(2);
-      expect(errors[0]).toBe(boom);
-      expect(errors[1]).toBeInstanceOf(TimeoutError);
+      expect(errors).toEqual([expect.any(TimeoutError), boom]);
     });
 
     it("meanwhile another service ends or fails: it is not taken for the one being stopped, and is not asked", async () => {
@@ -592,7 +611,7 @@ describe("ServiceGroup", () => {
           new Actor(log, "b", { main: (token) => token.race(gate.promise) }),
           new Foreign("c"),
         ],
-        { onEnd: "ignore" },
+        { onEnd: () => "ignore" },
       );
       group.start();
       await group.ready();
@@ -607,7 +626,7 @@ describe("ServiceGroup", () => {
 
     it("ignore tells the failure of a service that has nothing but join, once", async () => {
       const foreign = new Foreign("a");
-      const group = new ServiceGroup([foreign, new Foreign("b")], { onEnd: "ignore" });
+      const group = new ServiceGroup([foreign, new Foreign("b")], { onEnd: () => "ignore" });
       group.start();
       await group.ready();
       foreign.end.reject(boom);
@@ -623,7 +642,7 @@ describe("ServiceGroup", () => {
         }
       }
       const service = new Spawner();
-      const group = new ServiceGroup([service], { onEnd: "ignore" });
+      const group = new ServiceGroup([service], { onEnd: () => "ignore" });
       group.start();
       await group.ready();
       await flushMicrotasks();
@@ -641,7 +660,7 @@ describe("ServiceGroup", () => {
         main: once(() => (way === "ends" ? undefined : Promise.reject(boom))),
       });
       const group = new ServiceGroup([new Actor(log, "a"), actor, new Actor(log, "c")], {
-        onEnd: "restart",
+        onEnd: () => "restart",
         restartDelay: 200,
       });
       group.start();
@@ -665,7 +684,7 @@ describe("ServiceGroup", () => {
       vi.useFakeTimers();
       const foreign = new Foreign("a");
       const start = vi.spyOn(foreign, "start");
-      const group = new ServiceGroup([foreign], { onEnd: "restart" });
+      const group = new ServiceGroup([foreign], { onEnd: () => "restart" });
       group.start();
       await group.ready();
       foreign.end.resolve();
@@ -687,7 +706,7 @@ describe("ServiceGroup", () => {
         }
       }
       const group = new ServiceGroup([new Spawner(log, "a", { main: once(() => Promise.reject(boom)) })], {
-        onEnd: "restart",
+        onEnd: () => "restart",
         restartDelay: 10,
       });
       group.start();
@@ -710,7 +729,7 @@ describe("ServiceGroup", () => {
         if (starts === 2 || starts === 3) throw bang;
         start();
       };
-      const group = new ServiceGroup([foreign], { onEnd: "restart", restartDelay: 10 });
+      const group = new ServiceGroup([foreign], { onEnd: () => "restart", restartDelay: 10 });
       group.start();
       await group.ready();
       foreign.end.reject(boom);
@@ -727,7 +746,7 @@ describe("ServiceGroup", () => {
       const log = new EventLog();
       const group = new ServiceGroup(
         [new Actor(log, "a"), new Actor(log, "b", { main: once(() => Promise.reject(boom)) })],
-        { onEnd: "restart", restartDelay: 60_000 },
+        { onEnd: () => "restart", restartDelay: 60_000 },
       );
       group.start();
       await group.ready();
@@ -791,7 +810,7 @@ describe("ServiceGroup", () => {
             new Actor(log, "b", { main: (token) => token.race(gate.promise) }),
             new Actor(log, "c"),
           ],
-          { onEnd, restartDelay: 0 },
+          { onEnd: () => onEnd, restartDelay: 0 },
         );
         group.start();
         await group.ready();
@@ -871,7 +890,7 @@ describe("ServiceGroup", () => {
       await vi.advanceTimersByTimeAsync(100);
       const error = (await stop) as TimeoutError;
       expect(error).toBeInstanceOf(TimeoutError);
-      expect(error.message).toContain('"inner"');
+      expect(error.message).toContain("inner");
     });
   });
 
@@ -896,7 +915,7 @@ describe("ServiceGroup", () => {
     [{ stopTimeout: Number.NaN }, /`stopTimeout`.*milliseconds/],
     [{ restartDelay: "1" as never }, /`restartDelay`.*milliseconds/],
     [{ token: {} as never }, /`token`/],
-    [{ onEnd: "retry" as never }, /`onEnd`.*"stop", "ignore", "restart" or a function/],
+    [{ onEnd: "retry" as never }, /`onEnd`.*a function/],
   ])("refuses %o at the door (L11)", (options, message) => {
     expect(() => new ServiceGroup([], options)).toThrow(message);
   });
