@@ -101,7 +101,6 @@ export async function measureSizes(): Promise<Size[]> {
       format: "esm",
       target: "es2022",
       platform: "browser",
-      conditions: ["@scope/source"],
       external: ["node:*"],
       logLevel: "silent",
     });
