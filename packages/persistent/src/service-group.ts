@@ -22,7 +22,6 @@ import {
   InvalidStateError,
   brand,
   checkDuration,
-  checkFunction,
   readable,
   sleep,
 } from "@scope/core";
@@ -69,7 +68,6 @@ export class ServiceGroup extends ServiceBase {
     for (const name of ["startTimeout", "stopTimeout", "restartDelay"] as const) {
       checkDuration(name, options[name] ?? 0);
     }
-    if (options.onEnd !== undefined) checkFunction("onEnd", options.onEnd);
     this.#services = [...services];
     this.#options = options;
   }
@@ -80,7 +78,7 @@ export class ServiceGroup extends ServiceBase {
    * @throws InvalidStateError (as a rejection) before the first {@link start}.
    */
   async ready(): Promise<void> {
-    if (this.#ready === undefined) throw new InvalidStateError(`${this.uniqueId} has not started`);
+    if (this.#ready === undefined) throw new InvalidStateError("start() it");
     await this.#ready;
   }
 
@@ -156,7 +154,11 @@ export class ServiceGroup extends ServiceBase {
             }
             if (stop) await within(stopTimeout, stop).then((inTime) => inTime || late.push(name), note);
             const [failure, ...rest] = failures;
-            for (const error of again() ? failures : rest) report(name, error);
+            for (const error of again() ? failures : rest) {
+              // What kept it from being ready may be what its `stop` tells, too (L2).
+              const { errors } = Object(error) as { errors?: unknown[] };
+              if (!errors?.includes(failure)) report(name, error);
+            }
             if (again()) await sleep(restartDelay, token).catch(() => undefined);
             else if (failures.length > 0) throw failure;
           } while (again());

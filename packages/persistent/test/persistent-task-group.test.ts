@@ -820,3 +820,19 @@ describe("PersistentTaskGroup", () => {
     });
   });
 });
+
+describe("a FatalError of a task that is another owner's", () => {
+  it("cancels everything in the group, and comes bare", async () => {
+    using reports = captureReports();
+    const lender = new TaskScope({ onError: "ignore", isFatal: () => false });
+    const group = new PersistentTaskGroup({ spawner: lender });
+    const sibling = group.spawn(waits);
+    const fatal = new FatalError("the end");
+    group.spawn(() => Promise.reject(fatal), { logError: false });
+    expect(await rejection(group.join())).toBe(fatal);
+    expect(sibling.status).toBe("cancelled");
+    expect(group.token.cancelRequested).toBe(true);
+    expect(reports.length).toBe(0);
+    await lender.join();
+  });
+});
