@@ -20,6 +20,7 @@ import {
   CancelledError,
   FatalError,
   InvalidStateError,
+  TaskGroupError,
   brand,
   checkDuration,
   readable,
@@ -114,6 +115,8 @@ export class ServiceGroup extends ServiceBase {
             /** A cancellation is no failure. */
             const note = (error: unknown): void => {
               if (error instanceof CancelledError || failures.includes(error)) return;
+              // What kept it from being ready, its `stop` may tell as well, with all else that failed (L2).
+              if (error instanceof TaskGroupError && error.errors.includes(failures[0])) failures.shift();
               if (error instanceof FatalError) {
                 policy = "stop";
                 failures.unshift(error);
@@ -154,11 +157,7 @@ export class ServiceGroup extends ServiceBase {
             }
             if (stop) await within(stopTimeout, stop).then((inTime) => inTime || late.push(name), note);
             const [failure, ...rest] = failures;
-            for (const error of again() ? failures : rest) {
-              // What kept it from being ready may be what its `stop` tells, too (L2).
-              const { errors } = Object(error) as { errors?: unknown[] };
-              if (!errors?.includes(failure)) report(name, error);
-            }
+            for (const error of again() ? failures : rest) report(name, error);
             if (again()) await sleep(restartDelay, token).catch(() => undefined);
             else if (failures.length > 0) throw failure;
           } while (again());

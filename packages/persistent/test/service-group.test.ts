@@ -307,6 +307,29 @@ describe("ServiceGroup", () => {
       await expect(group.stop()).resolves.toBeUndefined();
     });
 
+    it("that fails as main does is told once, with all else that failed (L2)", async () => {
+      using reports = captureReports();
+      class Port extends ServiceBase {
+        #opening: Promise<void> = Promise.resolve();
+
+        ready(): Promise<void> {
+          return this.#opening;
+        }
+
+        protected override async main(): Promise<void> {
+          this.spawn(() => Promise.reject(bang), { logError: false });
+          this.#opening = Promise.reject(boom);
+          await this.#opening;
+        }
+      }
+      const group = new ServiceGroup([new Port({ uniqueId: "port" })], { uniqueId: "x" });
+      group.start();
+      expect(await rejection(group.ready())).toBe(boom);
+      const error = await groupError(group.join());
+      expect(error.leaves().map(String).sort()).toEqual(["Error: bang", "Error: boom"]);
+      expect(reports.map(({ message }) => message)).toEqual(['Error in task "Port:port"']);
+    });
+
     it("of something that is no service does the same, and is not taken for the end", async () => {
       const log = new EventLog();
       const services = [new Actor(log, "a"), undefined as unknown as Service, new Actor(log, "c")];

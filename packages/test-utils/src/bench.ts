@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { measure } from "mitata";
 
-/** `pnpm bench --full`: more rounds, steadier figures. */
+/** `pnpm bench:packages --full`: more rounds, steadier figures. */
 export const full = process.argv.includes("--full");
 
 /** Nanoseconds. */
