@@ -2,7 +2,7 @@
  * The group is a policy over `TaskScope` (see `failures.ts`): every failure is collected, the first one cancels the
  * others, and the end is one error. States, waiting and priorities are the scope's.
  */
-import { TaskScope, brand, checkFunction, readable } from "@scope/core";
+import { TaskScope, brand, checkCount, checkFunction, readable } from "@scope/core";
 import type {
   CancellationToken,
   ScopeOptions,
@@ -74,12 +74,14 @@ export class TaskGroup implements TaskSpawner, AsyncDisposable {
   static map<T, R>(
     items: Iterable<T> | AsyncIterable<T>,
     fn: (item: T, token: CancellationToken, index: number) => R | PromiseLike<R>,
-    options?: ScopeOptions,
+    options: ScopeOptions = {},
   ): Promise<R[]> {
     try {
       const open = openerOf(items);
       checkFunction("fn", fn);
-      return run((group) => mapItems(group, open, fn, options?.concurrency ?? Infinity), options);
+      const { concurrency = Infinity, ...others } = options;
+      checkCount("concurrency", concurrency, 1);
+      return mapItems(open, fn, concurrency, others);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -178,8 +180,4 @@ export class TaskGroup implements TaskSpawner, AsyncDisposable {
 // Outside the class: one that mentions itself is renamed by bundlers, and shows it in every stack.
 function open(options: ScopeOptions | undefined): TaskGroup {
   return new TaskGroup(options);
-}
-
-function run<R>(body: (group: TaskGroup) => R | PromiseLike<R>, options?: ScopeOptions): Promise<R> {
-  return TaskGroup.run(body, options);
 }
