@@ -9,6 +9,7 @@ import {
 } from "@scope/core";
 import { Bell } from "./bell.ts";
 import { Delivery, reportUndelivered } from "./delivery.ts";
+import { noop } from "./noop.ts";
 import { openSource } from "./source.ts";
 
 /**
@@ -169,8 +170,4 @@ export function asCompleted<T>(
     [Symbol.asyncIterator]: () => iterator,
   };
   return iterator;
-}
-
-function noop(): void {
-  // Whatever it ends in, nothing ran there.
 }

@@ -11,6 +11,7 @@ import {
   wrongType,
 } from "@scope/core";
 import { toFunctions, Delivery, reportUndelivered } from "./delivery.ts";
+import { noop } from "./noop.ts";
 
 export interface RaceOptions extends ScopeOptions {
   /** The first success decides, not the first end. @default false; true with `stagger` */
@@ -68,7 +69,7 @@ export async function race<T>(
   const failed: Task<T>[] = [];
   const losers: Task<T>[] = [];
   let winner: Task<T> | undefined;
-  let startNext = (): void => undefined;
+  let startNext = noop;
   const onTaskDone = (task: Task<unknown>): void => {
     const decides = task.status === "succeeded" || !firstSuccess;
     // Once the scope is cancelled there is a winner, or there will be none.

@@ -15,20 +15,20 @@ export interface ChildOwner {
 
 /** One supervised child: what is to be run, and how it is doing. What follows from that is for `Team` to say. */
 export class SupervisedChild implements Child {
-  readonly name: string;
-  readonly fn: ChildFunction;
-  readonly policy: RestartPolicy;
-  readonly stopTimeout: number;
-  readonly significant: boolean;
+  declare readonly name: string;
+  declare readonly fn: ChildFunction;
+  declare readonly policy: RestartPolicy;
+  declare readonly stopTimeout: number;
+  declare readonly significant: boolean;
   status: Child["status"] = "backing-off";
   /** Whether the running attempt has been asked to end. */
   stopping = false;
   /** What comes when the attempt has been stopped. */
   next: "stop" | "wait" | "begin" = "stop";
-  task: Task<void> | undefined;
+  declare task: Task<void> | undefined;
   restarts = 0;
   /** The wait before the next restart, in milliseconds; they begin anew after an attempt that has lasted. */
-  readonly nextDelay: (anew: boolean) => number;
+  declare readonly nextDelay: (anew: boolean) => number;
   /** Rung when an attempt is ready, or the child has ended. */
   readonly settled = new Bell();
   readonly #owner: ChildOwner;

@@ -45,6 +45,7 @@ import {
 } from "@scope/core";
 import { checkOneOf } from "./arguments.ts";
 import { lasts } from "./lasts.ts";
+import { noop } from "./noop.ts";
 import { RestartLimitError } from "./restart-limit-error.ts";
 import { type RestartWindow, restartWindow } from "./restart-window.ts";
 import { type ChildOwner, SupervisedChild } from "./supervised-child.ts";
@@ -57,9 +58,9 @@ export const KEEPER = "\0";
 export class Team implements ChildOwner {
   readonly children = new Map<string, SupervisedChild>();
   /** Where the one-shot children run, and the keepers. */
-  readonly scope: TaskScope;
+  declare readonly scope: TaskScope;
   /** Where the attempts run: never cancelled (V3), and never closed, since it is the keeper that is waited for. */
-  readonly attempts: TaskScope;
+  declare readonly attempts: TaskScope;
   /** One, or for a moment two: the next may have begun when one is through. */
   readonly keepers = new Set<Task<unknown>>();
   readonly #verdict = new Verdict("Supervisor");
@@ -91,7 +92,7 @@ export class Team implements ChildOwner {
       strategy = "one-for-one",
       maxRestarts = 3,
       withinMs = 5000,
-      onEvent = () => undefined,
+      onEvent = noop,
       concurrency = Infinity,
       onError,
       onTaskDone,
@@ -124,6 +125,9 @@ export class Team implements ChildOwner {
     this.attempts = new TaskScope(
       {
         name: this.scope.name,
+        // Below the other, for those who look; how the children are asked is up to the strategy.
+        token: this.scope.token,
+        shield: true,
         onTaskDone,
         // Asked first, then the failure is told. The attempts' own way would be to cancel all at once.
         isFatal: (error) => {
@@ -139,7 +143,7 @@ export class Team implements ChildOwner {
       },
       new Verdict("Supervisor"),
     );
-    void this.attempts.run(() => new Promise(() => undefined));
+    void this.attempts.run(() => new Promise(noop));
   }
 
   /** Sees to it that there is a keeper: called before any child begins. Throws if nothing may begin any more. */
@@ -185,7 +189,7 @@ export class Team implements ChildOwner {
 
   begin(child: SupervisedChild): void {
     if (child.status !== "backing-off") return;
-    const { fn, name } = child;
+    const { fn } = child;
     const begun = performance.now();
     let isReady = false;
     const ready = (): void => {
@@ -208,7 +212,8 @@ export class Team implements ChildOwner {
       async (token) => {
         await fn(token, context);
       },
-      { name },
+      // Whoever observes finds its `restarts` there.
+      child,
     );
     child.task = task;
     this.#tell("started", child);
@@ -307,8 +312,8 @@ export class Team implements ChildOwner {
   #recover(child: SupervisedChild, lasted: number, failure: { error?: unknown }): void {
     const delay = child.nextDelay(lasted >= this.#withinMs);
     child.restarts++;
-    this.#tell("restarting", child, { delay, ...failure });
     child.status = "backing-off";
+    this.#tell("restarting", child, { delay, ...failure });
     if (this.#strategy === "one-for-one") {
       void child.goAfter(delay);
       return;

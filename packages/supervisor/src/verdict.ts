@@ -2,8 +2,8 @@ import type { ScopePolicy } from "@scope/core";
 
 /** What an owner ends in, beside what was told at once: one error, handed out once. Knows no owner. */
 export class Verdict implements ScopePolicy {
-  readonly kind: string;
-  error: unknown;
+  declare readonly kind: string;
+  declare error: unknown;
 
   constructor(kind: string) {
     this.kind = kind;
