@@ -19,6 +19,29 @@ export const short = [
 ];
 
 export const mutants = [
+  // Observers
+  {
+    name: "an observer that leaves takes the next one's turn",
+    file: `${core}/src/observe.ts`,
+    find: "for (let index = observers.length; index-- > 0;) {",
+    replace: "for (let index = 0; index < observers.length; index++) {",
+    tests: [`${core}/test/observe.test.ts`],
+  },
+  {
+    name: "a second call of unobserve takes another observer away",
+    file: `${core}/src/observe.ts`,
+    find: "    observing = false;\n",
+    replace: "",
+    tests: [`${core}/test/observe.test.ts`],
+  },
+  {
+    name: "a task is told of as done before it is",
+    file: `${core}/src/task.ts`,
+    find: "  const owner = task._state as TaskOwner;\n",
+    replace:
+      '  const owner = task._state as TaskOwner;\n  if (observed()) emit({ type: "task-done", task });\n',
+    tests: [`${core}/test/observe.test.ts`],
+  },
   // Tokens
   {
     name: "mark and tell in one pass",
@@ -37,15 +60,15 @@ export const mutants = [
   {
     name: "a cancelled token stays with its parent",
     file: `${core}/src/cancellation-token.ts`,
-    find: "  if (token._task === undefined) unlink(token);\n  else (token",
-    replace: "  if (token._task !== undefined) (token",
+    find: "  if (token._owner === undefined) unlink(token);\n  else token",
+    replace: "  if (token._owner !== undefined) token",
     tests: [`${core}/test/leaks.test.ts`],
   },
   {
     name: "the token of a live task leaves its owner's list when it is cancelled",
     file: `${core}/src/cancellation-token.ts`,
-    find: "  if (token._task === undefined) unlink(token);\n  else (token",
-    replace: "  unlink(token);\n  if (token._task !== undefined) (token",
+    find: "  if (token._owner === undefined) unlink(token);\n  else token",
+    replace: "  unlink(token);\n  if (token._owner !== undefined) token",
     tests: [`${core}/test/task-scope.test.ts`],
   },
   {
@@ -224,16 +247,15 @@ export const mutants = [
   {
     name: "the outer cancellation counts more than the timeout",
     file: `${core}/src/task-scope.ts`,
-    find: "    if (this._expired !== undefined) return { rank: 2, error: this._expired };\n    const outer = this._outer.error;\n",
-    replace:
-      "    const outer = this._outer.error;\n    if (this._expired !== undefined && outer === undefined) return { rank: 2, error: this._expired };\n",
+    find: "this.token._error?.reason === this._expired) {",
+    replace: "this.token._error?.reason === this._expired && this._outer.error === undefined) {",
     tests: [`${core}/test/task-scope.test.ts`],
   },
   {
     name: "a deadline that passes late is a timeout all the same",
     file: `${core}/src/task-scope.ts`,
-    find: "      if (this.token._error?.reason === expired) this._expired = expired;\n",
-    replace: "      this._expired = expired;\n",
+    find: "this.token._error?.reason === this._expired) {",
+    replace: "this.token._error !== undefined) {",
     tests: [`${core}/test/task-scope.test.ts`, `${core}/test/deadline.test.ts`],
   },
   {
@@ -246,8 +268,8 @@ export const mutants = [
   {
     name: "a closed scope stays on its outer token",
     file: `${core}/src/task-scope.ts`,
-    find: "    this.#disarm = this.#fatal = undefined;\n    unlink(this.token);\n",
-    replace: "    this.#disarm = this.#fatal = undefined;\n",
+    find: "    this.token._owner = undefined;\n    unlink(this.token);\n",
+    replace: "    this.token._owner = undefined;\n",
     tests: [`${core}/test/leaks.test.ts`],
   },
   {
@@ -361,8 +383,8 @@ export const mutants = [
   {
     name: "a new attempt beside the old one",
     file: `${supervisor}/src/team.ts`,
-    find: '    if (child.status !== "backing-off") return;\n    const { fn, name } = child;\n',
-    replace: "    const { fn, name } = child;\n",
+    find: '    if (child.status !== "backing-off") return;\n    const { fn } = child;\n',
+    replace: "    const { fn } = child;\n",
     tests: [`${supervisor}/test/supervise.test.ts`, `${supervisor}/test/transitions.test.ts`],
   },
   {

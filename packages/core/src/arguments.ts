@@ -7,8 +7,8 @@ export function wrongType(name: string, expected: string, value: unknown, outOfR
   return new (outOfRange ? RangeError : TypeError)(message);
 }
 
-export function checkFunction(name: string, value: unknown): void {
-  if (typeof value !== "function") throw wrongType(name, "a function", value);
+export function checkFunction(name: string, value: unknown, expected = "a function"): void {
+  if (typeof value !== "function") throw wrongType(name, expected, value);
 }
 
 export function checkName(value: unknown): void {

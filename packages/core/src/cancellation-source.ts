@@ -2,7 +2,7 @@ import { checkDuration } from "./arguments.ts";
 import { brand } from "./brand.ts";
 import { CancellationToken, Token, cancelToken, toToken, unlink } from "./cancellation-token.ts";
 import { CancelledError, TimeoutError } from "./errors.ts";
-import { startTimer } from "./timer.ts";
+import { noop, startTimer } from "./timer.ts";
 import type { TokenLike } from "./types.ts";
 
 /**
@@ -61,11 +61,7 @@ export class CancellationSource implements Disposable {
   cancelAfter(ms: number): void {
     checkDuration("ms", ms);
     this._disarm?.();
-    const expire = (): void => {
-      cancelToken(this.token, new CancelledError(new TimeoutError(ms), { source: "timeout" }));
-    };
-    if (ms === 0) expire();
-    else this._disarm = untilCancelled(this.token, startTimer(ms, expire));
+    this._disarm = startDeadline(this.token, ms, new TimeoutError(ms));
   }
 
   /** Detaches from the parents and disarms the deadline; cancels nothing. */
@@ -94,6 +90,16 @@ export function tie(token: CancellationToken, parent: CancellationToken): () => 
   return () => {
     unlink(relay);
   };
+}
+
+/** Cancels a token after `ms` milliseconds, 0 meaning now. Returns what disarms the deadline. */
+export function startDeadline(token: CancellationToken, ms: number, expired: TimeoutError): () => void {
+  const expire = (): void => {
+    cancelToken(token, new CancelledError(expired, { source: "timeout" }));
+  };
+  if (ms > 0) return untilCancelled(token, startTimer(ms, expire));
+  expire();
+  return noop;
 }
 
 /** Has something undone when the token is cancelled, or by the function returned. */

@@ -37,9 +37,10 @@ import { CancelledError } from "./errors.ts";
 import { callSafely } from "./report.ts";
 import type { TokenLike } from "./types.ts";
 
-/** What a cancellation finds of a task that waits for a slot. */
-interface Waiting {
-  readonly _state: { _withdraw?: () => void };
+/** Whose token it is: a live task; or, while somebody observes, a scope. */
+export interface Owner {
+  /** @internal Its token has been cancelled, and still is in its parent's list. */
+  _asked(error: CancelledError): void;
 }
 
 type Bridge = ((error: CancelledError) => void) | AbortController | AbortSignal | CancellationToken;
@@ -88,12 +89,11 @@ export class CancellationToken {
   declare _newest: CancellationToken | undefined;
   /** @internal See the top of the file. */
   declare _bridge: Bridge | undefined;
-  /** @internal The live task whose token this is. */
-  declare _task: object | undefined;
+  /** @internal */ declare _owner: Owner | undefined;
 
-  private constructor(parent: CancellationToken | undefined, task?: object) {
+  private constructor(parent: CancellationToken | undefined, owner?: Owner) {
     this._error = this._parent = this._newer = this._older = this._newest = this._bridge = undefined;
-    this._task = task;
+    this._owner = owner;
     if (parent === undefined || parent === NONE) return;
     this._error = parent.error;
     if (this._error !== undefined) return;
@@ -126,7 +126,7 @@ export class CancellationToken {
     if (bridge === undefined) {
       this._bridge = bridge = new AbortController();
       tokens.set(bridge.signal, this);
-      if (this._error !== undefined) notify(this);
+      if (this._error !== undefined) bridge.abort(this._error);
     }
     return (bridge as { signal?: AbortSignal }).signal ?? (bridge as AbortSignal);
   }
@@ -196,7 +196,7 @@ export class CancellationToken {
  */
 export const Token = CancellationToken as unknown as new (
   parent: CancellationToken | undefined,
-  task?: object,
+  owner?: Owner,
 ) => CancellationToken;
 
 const NONE = /* @__PURE__ */ new Token(undefined);
@@ -234,8 +234,8 @@ export function cancelToken(root: CancellationToken, error: CancelledError): voi
 
 /** The second phase, for one token: out of the list (T2), then its callback, or the signal that it has made. */
 function notify(token: CancellationToken): void {
-  if (token._task === undefined) unlink(token);
-  else (token._task as Waiting)._state._withdraw?.();
+  if (token._owner === undefined) unlink(token);
+  else token._owner._asked(token._error!);
   const bridge = token._bridge;
   if (typeof bridge === "function") {
     token._bridge = undefined;

@@ -18,6 +18,7 @@ export { CancelledError, FatalError, InvalidStateError, TimeoutError, isCancella
 export { TaskGroupError } from "./task-group-error.ts";
 export { reportTaskError, setTaskErrorHandler } from "./report.ts";
 export { setDebug } from "./debug.ts";
+export { observe } from "./observe.ts";
 
 // For packages built on this one.
 export { brand, readable } from "./brand.ts";
@@ -38,3 +39,4 @@ export type {
   TokenLike,
 } from "./types.ts";
 export type { TaskErrorHandler } from "./report.ts";
+export type { ScopeEvent, ScopeObserver, TokenOwner } from "./observe.ts";

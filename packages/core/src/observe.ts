@@ -10,25 +10,31 @@ import type { SpawnOptions } from "./types.ts";
 /** Whoever owns a token: what a scope that is given the token hangs on. */
 export type TokenOwner = Task<unknown> | TaskScope;
 
-/** What happened, to whom, and more about it: the arguments that an observer is called with. */
+/** What happened, and to whom. The scope of an owner that is built on one speaks for that owner. */
 export type ScopeEvent =
-  /** `parent`: whose token the scope was given, or a token below it. */
-  | [type: "scope-opened", scope: TaskScope, parent: TokenOwner | undefined]
-  | [type: "scope-closed", scope: TaskScope]
-  | [type: "task-spawned", task: Task<unknown>, scope: TaskScope, options: SpawnOptions | undefined]
-  /** The function is called next. */
-  | [type: "task-started", task: Task<unknown>]
-  /** The synchronous part of the function has returned. */
-  | [type: "task-suspended", task: Task<unknown>]
-  | [type: "cancel-requested", owner: TokenOwner, error: CancelledError]
-  /** Its state and outcome are set; its owner and its listeners are told next. */
-  | [type: "task-done", task: Task<unknown>]
+  /** `parent`: the owner of the token that the scope was given, or of the nearest one above it that has an owner. */
+  | { readonly type: "scope-opened"; readonly scope: TaskScope; readonly parent: TokenOwner | undefined }
+  | { readonly type: "scope-closed"; readonly scope: TaskScope }
+  | {
+      readonly type: "task-spawned";
+      readonly task: Task<unknown>;
+      readonly scope: TaskScope;
+      /** As given to `spawn`. An owner that restarts adds how many predecessors the task has. */
+      readonly options: (SpawnOptions & { readonly restarts?: number }) | undefined;
+    }
+  /** Its function is called next. */
+  | { readonly type: "task-started"; readonly task: Task<unknown> }
+  /** The synchronous part of its function has returned. */
+  | { readonly type: "task-suspended"; readonly task: Task<unknown> }
+  | { readonly type: "cancel-requested"; readonly owner: TokenOwner; readonly error: CancelledError }
+  /** Its status and outcome are set; its owner and its listeners are told next. */
+  | { readonly type: "task-done"; readonly task: Task<unknown> }
   /** Somebody begins to wait for its end. */
-  | [type: "awaited", awaited: TokenOwner]
-  /** `sleep` has begun, with the token of `owner` or one below it. */
-  | [type: "sleeping", owner: TokenOwner | undefined, ms: number];
+  | { readonly type: "awaited"; readonly owner: TokenOwner }
+  /** `sleep` begins, for so many milliseconds; `owner` as the parent above, of the token that it was given. */
+  | { readonly type: "sleeping"; readonly owner: TokenOwner | undefined; readonly ms: number };
 
-export type ScopeObserver = (...event: ScopeEvent) => void;
+export type ScopeObserver = (event: ScopeEvent) => void;
 
 const KEY = /* @__PURE__ */ Symbol.for("@scope/observers");
 
@@ -37,7 +43,7 @@ const observers = /* @__PURE__ */ shared();
 /**
  * Calls back with everything that happens in scopes and tasks of this process, from now on, until the function it returns
  * is called. For inspectors and tracers: an observer runs in the midst of what it observes, so it looks and does not
- * touch. What it throws goes to the process-wide handler. The scope of an owner that is built on one speaks for that owner.
+ * touch. What it throws goes to the process-wide handler.
  *
  * While anybody observes, a scope that is opened is kept by its outer token until it closes, even if it is dropped.
  *
@@ -47,7 +53,7 @@ const observers = /* @__PURE__ */ shared();
  *
  * @example
  * ```ts
- * const unobserve = observe((type, subject) => console.log(type, String(subject)));
+ * const unobserve = observe((event) => console.log(event.type));
  * ```
  */
 export function observe(observer: ScopeObserver): () => void {
@@ -60,13 +66,12 @@ export function observe(observer: ScopeObserver): () => void {
   };
 }
 
-/** Tells the observers. Arguments, and no event object: a task has five of them. */
-export function emit(...event: ScopeEvent): void;
-export function emit(type: string, subject: unknown, third?: unknown, fourth?: unknown): void {
+/** Tells the observers. Whoever calls asks first whether there are any: an event that nobody sees is not to be made. */
+export function emit(event: ScopeEvent): void {
   // From the end, so that one may leave meanwhile.
   for (let index = observers.length; index-- > 0;) {
     try {
-      (observers as ((...event: unknown[]) => void)[])[index]?.(type, subject, third, fourth);
+      observers[index]?.(event);
     } catch (error) {
       reportTaskError({ message: "Error in an observer", error });
     }
@@ -85,5 +90,7 @@ export function ownerOf(token: CancellationToken | undefined): TokenOwner | unde
 }
 
 function shared(): ScopeObserver[] {
-  return ((globalThis as { [KEY]?: ScopeObserver[] })[KEY] ??= []);
+  const host = globalThis as { [KEY]?: ScopeObserver[] | undefined };
+  host[KEY] ??= [];
+  return host[KEY];
 }

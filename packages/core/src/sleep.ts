@@ -1,5 +1,6 @@
 import { checkDuration } from "./arguments.ts";
 import { CancellationToken, Token, toToken, unregister } from "./cancellation-token.ts";
+import { emit, observed, ownerOf } from "./observe.ts";
 import { startTimer } from "./timer.ts";
 import type { TokenLike } from "./types.ts";
 
@@ -19,6 +20,7 @@ export async function sleep(ms: number, token: TokenLike = CancellationToken.non
   checkDuration("ms", ms);
   const watched = toToken("token", token);
   watched.throwIfCancelled();
+  if (observed()) emit({ type: "sleeping", owner: ownerOf(watched), ms });
   await new Promise<void>((resolve, reject) => {
     const leaf = new Token(watched);
     const disarm = startTimer(ms, () => {

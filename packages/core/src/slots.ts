@@ -18,11 +18,11 @@ import type { TaskFunction } from "./types.ts";
  * task that has to wait.
  */
 export class Place {
-  /** @internal */ readonly _slots: Slots;
-  /** @internal */ readonly _task: Task<unknown>;
-  /** @internal */ readonly _fn: TaskFunction<unknown>;
-  /** @internal */ readonly _owner: TaskOwner;
-  /** @internal */ _before: Place | undefined;
+  /** @internal */ declare readonly _slots: Slots;
+  /** @internal */ declare readonly _task: Task<unknown>;
+  /** @internal */ declare readonly _fn: TaskFunction<unknown>;
+  /** @internal */ declare readonly _owner: TaskOwner;
+  /** @internal */ declare _before: Place | undefined;
   /** @internal */ _after: Place | undefined = undefined;
   /** @internal */ _state: "waiting" | "granted" | "withdrawn" = "waiting";
   /** @internal Lets the task begin. */ _go = noop;
@@ -44,7 +44,7 @@ export class Place {
 export class Slots {
   /** How many are in line. */
   waiting = 0;
-  /** @internal */ _free: number;
+  /** @internal */ declare _free: number;
   #first: Place | undefined;
   #last: Place | undefined;
 

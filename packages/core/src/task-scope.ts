@@ -30,12 +30,13 @@
  * - C5. The tie to the outer token and the deadline are undone when the scope has closed and its body has ended.
  */
 import { type Leftovers, unwatch, watch } from "./abandoned.ts";
-import { checkCount, checkDuration, checkFunction, checkName, wrongType } from "./arguments.ts";
+import { checkCount, checkDuration, checkFunction, checkName } from "./arguments.ts";
 import { brand, readable } from "./brand.ts";
-import { untilCancelled } from "./cancellation-source.ts";
+import { startDeadline } from "./cancellation-source.ts";
 import { CancellationToken, Token, cancelToken, toToken, unlink } from "./cancellation-token.ts";
-import { creationSite } from "./debug.ts";
+import { creationSite, debugging, keepSite } from "./debug.ts";
 import { CancelledError, FatalError, InvalidStateError, TimeoutError } from "./errors.ts";
+import { emit, observed, ownerOf } from "./observe.ts";
 import { callSafely, reportTaskError } from "./report.ts";
 import { Slots } from "./slots.ts";
 import { type Listeners, OwnedTask, type Task, isOwnCancellation, start, tell } from "./task.ts";
@@ -121,12 +122,12 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   static readonly _kept: unknown = /* @__PURE__ */ new this();
 
   /** Cancelled with the scope; the parent of every task's token. */
-  readonly token: CancellationToken;
+  declare readonly token: CancellationToken;
   readonly #onError: ErrorPolicy;
   readonly #isFatal: (error: unknown) => boolean;
   readonly #onTaskDone: ((task: Task<unknown>) => void) | undefined;
   readonly #policy: ScopePolicy;
-  /** @internal */ readonly _outer: CancellationToken;
+  /** @internal */ declare readonly _outer: CancellationToken;
   readonly #slots: Slots | undefined;
   #name: string | undefined;
   #size = 0;
@@ -142,8 +143,8 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   #fatal: Ending | undefined;
   /** The body's, which `run` alone throws, unless a policy has taken it over. */
   #failure: Ending | undefined;
-  /** @internal The deadline's error, if the deadline is what cancelled the scope. */
-  _expired: TimeoutError | undefined = undefined;
+  /** @internal What the deadline cancels the scope with. */
+  declare _expired: TimeoutError | undefined;
   #told: Ending | undefined;
   /** What a policy had collected when a fatal error outranked it, while the body runs. */
   #outranked: unknown;
@@ -163,8 +164,8 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     checkName(name);
     checkDuration("timeout", timeout);
     checkCount("concurrency", concurrency, 1);
-    if (onError !== "report" && onError !== "ignore" && typeof onError !== "function") {
-      throw wrongType("onError", '"report", "ignore" or a function', onError);
+    if (onError !== "report" && onError !== "ignore") {
+      checkFunction("onError", onError, '"report", "ignore" or a function');
     }
     checkFunction("isFatal", isFatal);
     if (onTaskDone !== undefined) checkFunction("onTaskDone", onTaskDone);
@@ -177,19 +178,15 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     this.#onTaskDone = onTaskDone;
     this.#site = creationSite();
     this.token = new Token(options.shield === true ? undefined : outer);
+    if (observed()) {
+      this.token._owner = this;
+      emit({ type: "scope-opened", scope: this, parent: ownerOf(outer) });
+    }
     if (concurrency !== Infinity) this.#slots = new Slots(concurrency);
-    if (timeout !== Infinity) this.#arm(timeout);
-  }
-
-  #arm(timeout: number): void {
-    const expire = (): void => {
-      const expired = new TimeoutError(timeout, `${this.#label} timed out after ${timeout} ms`);
-      this.#cancel(expired, "timeout");
-      // Who cancelled before has decided how the scope ends.
-      if (this.token._error?.reason === expired) this._expired = expired;
-    };
-    if (timeout === 0) expire();
-    else this.#disarm = untilCancelled(this.token, startTimer(timeout, expire));
+    if (timeout !== Infinity) {
+      this._expired = new TimeoutError(timeout, `${this.#label} timed out after ${timeout} ms`);
+      this.#disarm = startDeadline(this.token, timeout, this._expired);
+    }
   }
 
   get name(): string {
@@ -220,7 +217,8 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   get tasks(): ReadonlySet<Task<unknown>> {
     const tasks: Task<unknown>[] = [];
     for (let token = this.token._newest; token !== undefined; token = token._older) {
-      if (token._task !== undefined) tasks.push(token._task as Task<unknown>);
+      if ((token._owner as Partial<Task<unknown>> | undefined)?._state)
+        tasks.push(token._owner as Task<unknown>);
     }
     return new Set(tasks.reverse());
   }
@@ -249,6 +247,8 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     }
     const task = new OwnedTask<T>(this, this.token, name);
     this.#size++;
+    if (debugging) keepSite(task.token, this._outer, `Task "${task.name}" of ${this.#label}`);
+    if (observed()) emit({ type: "task-spawned", task, scope: this, options });
     if (this.#slots === undefined) start(task, fn);
     else this.#slots.enter(task, fn);
     return task;
@@ -359,6 +359,12 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     if (this.#size === 0 && this.#waiters?.length) this.#close();
   }
 
+  /** @internal */
+  _asked(error: CancelledError): void {
+    unlink(this.token);
+    if (observed()) emit({ type: "cancel-requested", owner: this, error });
+  }
+
   get #label(): string {
     return `${this.#policy.kind} "${this.name}"`;
   }
@@ -406,11 +412,8 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     if (this.#leftovers !== undefined) this.#leftovers.awaited = true;
     if (this.#phase === "closed") return Promise.resolve(undefined);
     this.#phase = "waiting";
+    if (observed()) emit({ type: "awaited", owner: this });
     const promise = new Promise<Ending | undefined>((resolve, reject) => {
-      if (timeout === Infinity) {
-        (this.#waiters ??= []).push(resolve);
-        return;
-      }
       const waiter = (ending: Ending | undefined): void => {
         disarm();
         resolve(ending);
@@ -429,6 +432,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
 
   #close(): void {
     this.#phase = "closed";
+    if (observed()) emit({ type: "scope-closed", scope: this });
     const ending = this.#ending();
     if (this.#body === "running") this.#told = ending;
     else this.#release();
@@ -451,7 +455,9 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
       return this.#fatal;
     }
     if (error !== undefined) return { rank: 1, error };
-    if (this._expired !== undefined) return { rank: 2, error: this._expired };
+    if (this._expired !== undefined && this.token._error?.reason === this._expired) {
+      return { rank: 2, error: this._expired };
+    }
     const outer = this._outer.error;
     return outer === undefined ? undefined : { rank: 3, error: outer };
   }
@@ -461,6 +467,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     if (this.#leftovers !== undefined) unwatch(this);
     this.#disarm?.();
     this.#disarm = this.#fatal = undefined;
+    this.token._owner = undefined;
     unlink(this.token);
   }
 }

@@ -23,7 +23,9 @@
 import { checkFunction } from "./arguments.ts";
 import { brand, readable } from "./brand.ts";
 import { type CancellationToken, Token, cancelToken, unlink } from "./cancellation-token.ts";
+import { debugging, showSite } from "./debug.ts";
 import { CancelledError, InvalidStateError, isCancellation } from "./errors.ts";
+import { emit, observed } from "./observe.ts";
 import { callSafely } from "./report.ts";
 import type { Place } from "./slots.ts";
 import type { TaskFunction, TaskStatus } from "./types.ts";
@@ -175,6 +177,12 @@ export class Task<T> implements Promise<T> {
     return outcomeOf(this).finally(onFinally);
   }
 
+  /** @internal */
+  _asked(error: CancelledError): void {
+    if (observed()) emit({ type: "cancel-requested", owner: this, error });
+    (this._state as Partial<Place>)._withdraw?.();
+  }
+
   toString(): string {
     return `Task "${this.name}" (${this.status})`;
   }
@@ -190,6 +198,7 @@ export const OwnedTask = Task as unknown as new <T>(
 /** Calls the function of a task: its synchronous part runs here, its end comes in a microtask at the earliest (K1). */
 export function start<T>(task: Task<T>, fn: TaskFunction<T>): void {
   let promise: Promise<T>;
+  if (observed()) emit({ type: "task-started", task });
   try {
     // As `await` would: a native promise as it is, anything thenable adopted, a plain value wrapped.
     promise = Promise.resolve(fn(task.token));
@@ -198,6 +207,7 @@ export function start<T>(task: Task<T>, fn: TaskFunction<T>): void {
   }
   // Two shared functions, bound by `this` alone: bound arguments or closures would cost more, memory above all.
   task._end = Promise.prototype.then.call(promise, succeed.bind(task), fail.bind(task));
+  if (observed()) emit({ type: "task-suspended", task });
 }
 
 function succeed(this: Task<unknown>, value: unknown): void {
@@ -207,7 +217,10 @@ function succeed(this: Task<unknown>, value: unknown): void {
 function fail(this: Task<unknown>, error: unknown): void {
   if (isOwnCancellation(this.token, error, (this._state as TaskOwner)._outer)) {
     finish(this, "cancelled", this.token._error);
-  } else finish(this, "failed", error);
+  } else {
+    if (debugging) showSite(this.token, error);
+    finish(this, "failed", error);
+  }
 }
 
 /**
@@ -233,8 +246,9 @@ export function finish(task: Task<unknown>, state: Ended, outcome: unknown): voi
   task._state = state;
   task._outcome = outcome;
   task._end = undefined;
-  task.token._task = undefined;
+  task.token._owner = undefined;
   unlink(task.token);
+  if (observed()) emit({ type: "task-done", task });
   owner._ended(task, listeners);
 }
 
@@ -247,5 +261,6 @@ export function tell(task: Task<unknown>, listeners: Listeners): void {
 
 /** A native promise of the outcome (K4); every caller hangs a handler on it. */
 function outcomeOf<T>(task: Task<T>): Promise<T> {
+  if (observed()) emit({ type: "awaited", owner: task });
   return Promise.resolve(task._end).then(() => (task.done ? task.result() : outcomeOf(task)));
 }

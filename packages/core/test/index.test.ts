@@ -23,6 +23,7 @@ describe("@scope/core", () => {
         "failAfter",
         "isCancellation",
         "moveOnAfter",
+        "observe",
         "readable",
         "reportTaskError",
         "setDebug",

@@ -1,0 +1,292 @@
+/** What observers are told, in which order, and that nothing of it disturbs what they observe. */
+import {
+  CancellationSource,
+  type ScopeEvent,
+  type Task,
+  TaskScope,
+  backgroundSpawner,
+  observe,
+  sleep,
+} from "@scope/core";
+import { Deferred, EventLog, captureReports, flushMicrotasks, rejection, waits } from "@scope/test-utils";
+import { afterEach, describe, expect, it, vi } from "vitest";
+
+/** One line per event: its type, and the names and figures in it. */
+function show(event: ScopeEvent): string {
+  const told = Object.entries(event)
+    .filter(([key, value]) => key !== "options" && value !== undefined)
+    .map(([, value]: [string, unknown]) =>
+      typeof value === "object" ? (value as { name: string }).name : value,
+    );
+  return told.map(String).join(" ");
+}
+
+const undo: (() => void)[] = [];
+
+function record(): EventLog {
+  const log = new EventLog();
+  undo.push(observe((event) => log.add(show(event))));
+  return log;
+}
+
+afterEach(() => {
+  for (const unobserve of undo.splice(0)) unobserve();
+});
+
+describe("observe", () => {
+  it("tells the life of a scope and of a task in it", async () => {
+    const log = record();
+    await TaskScope.run(
+      (scope) => {
+        scope.spawn(() => log.add("called"), { name: "task" });
+        log.add("spawned");
+      },
+      { name: "scope", onTaskDone: () => log.add("owner told") },
+    );
+    expect(log.events).toEqual([
+      "scope-opened scope",
+      "task-spawned task scope",
+      "task-started task",
+      "called",
+      "task-suspended task",
+      "spawned",
+      "awaited scope",
+      "task-done task",
+      "owner told",
+      "scope-closed scope",
+    ]);
+  });
+
+  it("shows a task that has ended with its outcome", async () => {
+    const seen: unknown[] = [];
+    undo.push(
+      observe((event) => {
+        if (event.type !== "task-done") return;
+        const { name, status, error } = event.task;
+        seen.push([name, status, error]);
+      }),
+    );
+    const boom = new Error("boom");
+    await TaskScope.run(
+      (scope) => {
+        scope.spawn(() => 1, { name: "a" });
+        scope.spawn(() => Promise.reject(boom), { name: "b" });
+        scope.spawn(waits, { name: "c" }).cancel("enough");
+      },
+      { onError: "ignore" },
+    );
+    expect(seen).toEqual([
+      ["a", "succeeded", undefined],
+      ["b", "failed", boom],
+      ["c", "cancelled", expect.objectContaining({ reason: "enough" })],
+    ]);
+  });
+
+  it("tells of a pending task when it is spawned, and again when its turn has come", async () => {
+    const log = record();
+    const gate = new Deferred();
+    await TaskScope.run(
+      async (scope) => {
+        scope.spawn(() => gate.promise, { name: "first" });
+        const second = scope.spawn(() => undefined, { name: "second" });
+        const third = scope.spawn(() => undefined, { name: "third" });
+        log.take();
+        gate.resolve();
+        await flushMicrotasks();
+        expect(third.done && second.done).toBe(true);
+      },
+      { concurrency: 1 },
+    );
+    expect(log.events.slice(0, -2)).toEqual([
+      "task-done first",
+      ...["task-started second", "task-suspended second", "task-done second"],
+      ...["task-started third", "task-suspended third", "task-done third"],
+    ]);
+  });
+
+  describe("names the parent of a scope", () => {
+    it.each<[string, (task: Task<unknown>, scope: TaskScope) => TaskScope]>([
+      ["given the task's token", ({ token }) => new TaskScope({ token, name: "inner" })],
+      ["given a token below it", ({ token }) => new TaskScope({ token: token.child().token, name: "inner" })],
+      ["given its signal", ({ token }) => new TaskScope({ token: token.signal, name: "inner" })],
+      ["shielded", ({ token }) => new TaskScope({ token, shield: true, name: "inner" })],
+    ])("%s: the task", async (_, open) => {
+      const log = record();
+      await TaskScope.run(
+        async (scope) => {
+          const task = scope.spawn(waits, { name: "task" });
+          log.take();
+          const inner = open(task, scope);
+          expect(log.take()).toEqual(["scope-opened inner task"]);
+          scope.cancel();
+          await inner.stop();
+        },
+        { name: "outer" },
+      );
+    });
+
+    it("given a scope's token: the scope, and nobody otherwise", async () => {
+      const log = record();
+      using source = new CancellationSource();
+      const outer = new TaskScope({ name: "outer", token: source.token });
+      const inner = new TaskScope({ name: "inner", token: outer.token });
+      await inner.join();
+      await outer.join();
+      expect(log.events).toEqual([
+        "scope-opened outer",
+        "scope-opened inner outer",
+        ...["awaited inner", "scope-closed inner", "awaited outer", "scope-closed outer"],
+      ]);
+    });
+  });
+
+  it("tells who is asked to end: once each, pending tasks and scopes below included", async () => {
+    const log = record();
+    await TaskScope.run(
+      async (scope) => {
+        const task = scope.spawn(waits, { name: "task" });
+        scope.spawn(waits, { name: "pending" });
+        const inner = new TaskScope({ name: "inner", token: task.token });
+        log.take();
+        scope.cancel("enough");
+        expect(log.take().sort()).toEqual([
+          "cancel-requested inner AbortError",
+          "cancel-requested outer AbortError",
+          "cancel-requested pending AbortError",
+          "cancel-requested task AbortError",
+        ]);
+        expect(task.token.signal.aborted).toBe(true);
+        scope.cancel();
+        task.cancel();
+        expect(log.events).toEqual([]);
+        await inner.join().catch(() => undefined);
+      },
+      { name: "outer", concurrency: 1 },
+    );
+  });
+
+  it("tells who is waited for, and who sleeps", async () => {
+    vi.useFakeTimers();
+    const log = record();
+    try {
+      await TaskScope.run(
+        async (scope) => {
+          const sleeper = scope.spawn((token) => sleep(250, token), { name: "sleeper" });
+          const nested = scope.spawn(
+            async (token) => {
+              using source = token.child();
+              await sleep(50, source.token);
+            },
+            { name: "nested" },
+          );
+          await vi.advanceTimersByTimeAsync(250);
+          log.take();
+          await Promise.all([sleeper, nested.catch(() => undefined), nested.finally(() => undefined)]);
+          expect(log.events.sort()).toEqual(["awaited nested", "awaited nested", "awaited sleeper"]);
+          await sleep(0, scope.token).catch(() => undefined);
+        },
+        { name: "scope", timeout: 250 },
+      ).catch(() => undefined);
+      const sleeping: string[] = [];
+      undo.push(
+        observe((event) => {
+          if (event.type === "sleeping") sleeping.push(show(event));
+        }),
+      );
+      const scope = new TaskScope({ name: "scope" });
+      scope.spawn((token) => sleep(250, token), { name: "sleeper" });
+      scope.spawn((token) => sleep(50, token.child().token), { name: "nested" });
+      void sleep(1);
+      await vi.advanceTimersByTimeAsync(250);
+      expect(sleeping).toEqual(["sleeping sleeper 250", "sleeping nested 50", "sleeping 1"]);
+      await scope.join();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("hands on what a task was spawned with, and whose it is", async () => {
+    const seen: unknown[] = [];
+    undo.push(
+      observe((event) => {
+        if (event.type === "task-spawned") seen.push(event);
+      }),
+    );
+    const scope = new TaskScope();
+    const options = { name: "one", colour: "blue" };
+    const task = scope.spawn(() => 1, options);
+    const bare = scope.spawn(() => 2);
+    await scope.join();
+    expect(seen).toEqual([
+      { type: "task-spawned", task, scope, options },
+      { type: "task-spawned", task: bare, scope, options: undefined },
+    ]);
+  });
+
+  it("tells of background tasks too", async () => {
+    const log = record();
+    await backgroundSpawner.spawn(() => 1, { name: "lonely" });
+    expect(log.events).toContain("task-spawned lonely background");
+  });
+
+  it("ends with the function it returns, which may be called again, and inside an event", async () => {
+    const log = new EventLog();
+    const undoFirst = observe(() => {
+      log.add("first");
+      undoFirst();
+      undoFirst();
+    });
+    const undoSecond = observe(() => log.add("second"));
+    const scope = new TaskScope();
+    expect(log.take()).toEqual(["second", "first"]);
+    await scope.join();
+    expect(log.take()).toEqual(["second", "second"]);
+    undoSecond();
+    undoSecond();
+    await TaskScope.run(() => undefined);
+    expect(log.events).toEqual([]);
+  });
+
+  it("calls a function that was given twice twice, until both are over", () => {
+    const log = new EventLog();
+    const observer = (): void => void log.add("told");
+    const [one, other] = [observe(observer), observe(observer)];
+    void new TaskScope();
+    expect(log.take()).toEqual(["told", "told"]);
+    one();
+    one();
+    void new TaskScope();
+    expect(log.take()).toEqual(["told"]);
+    other();
+  });
+
+  it("reports what an observer throws, and goes on (L9)", async () => {
+    using reports = captureReports();
+    const boom = new Error("boom");
+    const log = record();
+    undo.push(
+      observe(({ type }) => {
+        if (type === "task-done") throw boom;
+      }),
+    );
+    await expect(TaskScope.run((scope) => scope.spawn(() => 42))).resolves.toBe(42);
+    expect([...reports]).toEqual([{ message: "Error in an observer", error: boom }]);
+    expect(log.events.at(-1)).toMatch(/^scope-closed/);
+  });
+
+  it("refuses what is no function: TypeError", () => {
+    expect(() => observe(undefined as never)).toThrow(
+      new TypeError("Expected `observer` to be a function, got undefined (undefined)"),
+    );
+  });
+
+  it("changes nothing about how a scope that nobody joined is cancelled by its outer token", async () => {
+    record();
+    using source = new CancellationSource();
+    const scope = new TaskScope({ token: source.token });
+    const task = scope.spawn(waits);
+    source.cancel("enough");
+    expect([...scope.tasks]).toEqual([task]);
+    expect(await rejection(scope.join())).toBe(source.token.error);
+  });
+});
