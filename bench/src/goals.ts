@@ -181,14 +181,22 @@ export function judge(results: Results, runtime: string): Verdict[] {
     "faster than controllers linked by listener",
   );
 
-  fasterThan(
-    "d",
-    "TaskGroup",
-    sizeOf("d", "TaskGroup"),
-    ["p-limit", "p-map"],
-    3,
-    "faster than p-limit and p-map",
-  );
+  // Like with like: functions that are handed over one by one, and a function for all items.
+  for (const [ours, theirs] of [
+    ["TaskGroup", "p-limit"],
+    ["TaskGroup.map", "p-map"],
+  ] as const) {
+    for (const size of [100, 10_000]) {
+      fasterThan(
+        "d",
+        ours,
+        size,
+        [theirs],
+        3,
+        `${ours}, N = ${size.toLocaleString("en")}, faster than its like`,
+      );
+    }
+  }
 
   for (const [work, ours, title] of [
     ["e", "TaskGroup", "TaskGroup"],

@@ -106,6 +106,16 @@ const taskGroup: Peer = {
   },
 };
 
+const seeGroup = "see TaskGroup";
+
+const taskGroupMap: Peer = {
+  name: "TaskGroup.map",
+  kind: "ours",
+  lacks: { c: seeGroup, e: seeGroup, f: seeGroup, g: seeGroup, h: seeGroup, i: seeGroup, j: seeGroup },
+  join: (fns) => TaskGroup.map(fns, (fn) => fn()),
+  limited: (fns, concurrency) => TaskGroup.map(fns, (fn) => fn(), { concurrency }),
+};
+
 const taskScope: Peer = {
   name: "TaskScope",
   kind: "ours",
@@ -157,4 +167,4 @@ const supervisor: Peer = {
   },
 };
 
-export const peers = [taskGroup, taskScope, supervisor];
+export const peers = [taskGroup, taskGroupMap, taskScope, supervisor];
