@@ -4,11 +4,10 @@ import {
   type Task,
   type TaskFunction,
   TaskScope,
-  checkFunction,
   wrongType,
 } from "@scope/core";
 import { Bell } from "./bell.ts";
-import { Delivery, reportUndelivered } from "./delivery.ts";
+import { Delivery, checkMember, reportUndelivered } from "./delivery.ts";
 import { noop } from "./noop.ts";
 import { openSource } from "./source.ts";
 
@@ -80,6 +79,8 @@ export function asCompleted<T>(
   let failure: { readonly error: unknown } | undefined;
   /** Done, and not handed out. */
   const ready = new Set<Task<T>>();
+  /** Its first one, time and again: never at an end, as it is asked only while there is one. A new look would pass over all that left. */
+  const line = ready.values();
   /** Rung when a task has ended, and when everything has. */
   const news = new Bell();
   /** The latest step that was asked for: they are taken one after another. */
@@ -98,7 +99,7 @@ export function asCompleted<T>(
         const step = pulled instanceof Promise ? await pulled : pulled;
         if (step.done === true) return;
         token.throwIfCancelled();
-        checkFunction(`fns[${index}]`, step.value);
+        checkMember(step.value, index);
         opened.spawn(step.value as TaskFunction<T>);
       }
     } finally {
@@ -127,8 +128,8 @@ export function asCompleted<T>(
   async function take(): Promise<IteratorResult<Task<T>, undefined>> {
     // Once the loop is left, or the scope cancelled, there is nothing to come but its end.
     while (running && (left || ready.size === 0 || scope?.cancelRequested)) await news.next();
-    const [task] = ready;
-    if (task !== undefined) {
+    if (ready.size > 0) {
+      const { value: task } = line.next() as IteratorYieldResult<Task<T>>;
       ready.delete(task);
       return { done: false, value: task };
     }

@@ -9,6 +9,7 @@ export class Bell {
   }
 
   ring(): void {
+    if (this.#waiting.length === 0) return;
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }

@@ -1,4 +1,4 @@
-import { type Task, checkFunction, reportTaskError, wrongType } from "@scope/core";
+import { type Task, reportTaskError, wrongType } from "@scope/core";
 import { Verdict } from "./verdict.ts";
 
 /** For calls that hand their tasks' failures out themselves: the scope only keeps the body's. */
@@ -15,10 +15,10 @@ export function reportUndelivered(
   thrown?: { readonly error: unknown },
 ): void {
   for (const task of tasks) {
-    const { status, error, name } = task;
+    const { status, error } = task;
     if (status !== "failed" || (thrown !== undefined && thrown.error === error)) continue;
     reportTaskError({
-      message: `Error in task "${name}"`,
+      message: `Error in task "${task.name}"`,
       error,
       task,
     });
@@ -29,8 +29,11 @@ export function reportUndelivered(
 export function toFunctions<F>(fns: Iterable<F>): F[] {
   if (!(Symbol.iterator in Object(fns))) throw wrongType("fns", "an iterable of functions", fns);
   const list = [...fns];
-  list.forEach((fn, index) => {
-    checkFunction(`fns[${index}]`, fn);
-  });
+  list.forEach(checkMember);
   return list;
+}
+
+/** One member of `fns`; its name is made for the message only. */
+export function checkMember(fn: unknown, index: number): void {
+  if (typeof fn !== "function") throw wrongType(`fns[${index}]`, "a function", fn);
 }
