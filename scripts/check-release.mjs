@@ -42,7 +42,7 @@ const tags = () => git("tag").split("\n").filter(Boolean);
 
 function commit(message) {
   git("add", "--all");
-  git("commit", "--quiet", "--message", message);
+  git("commit", "--quiet", "--allow-empty", "--message", message);
 }
 
 /** `name@version` of everything that was published, and the manifests by that. */
