@@ -62,9 +62,11 @@ export function hasLines(text: string, part: string): boolean {
 }
 
 export function readDocuments(): Document[] {
-  const names = ["README.md", "CONTRIBUTING.md"];
+  const names = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md"];
   for (const name of readdirSync(path.join(root, "packages"))) names.push(`packages/${name}/README.md`);
-  for (const name of readdirSync(path.join(root, "docs"))) names.push(`docs/${name}`);
+  for (const folder of ["docs", "docs/decisions"]) {
+    for (const name of readdirSync(path.join(root, folder))) names.push(`${folder}/${name}`);
+  }
   return names
     .filter((name) => name.endsWith(".md") && existsSync(path.join(root, name)))
     .map((name) => {
