@@ -28,6 +28,7 @@
  *   to the process-wide handler.
  * - C4. Nothing of a finished task is kept, but for the first fatal error, until it is thrown.
  * - C5. The tie to the outer token and the deadline are undone when the scope has closed and its body has ended.
+ * - C6. Its token knows it only while somebody observes: otherwise a scope that was dropped could not be told from one that is kept.
  */
 import { type Leftovers, unwatch, watch } from "./abandoned.ts";
 import { checkCount, checkDuration, checkFunction, checkName } from "./arguments.ts";
