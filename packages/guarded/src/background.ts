@@ -121,6 +121,7 @@ export function start<T>(
   }
   const [refusal = scope.token.error] = stops;
   if (refusal !== undefined) {
+    if (fresh) void dropWhenEmpty(scope);
     // Stands in for the task: it waits for its cancellation, and needs no owner.
     const task = backgroundSpawner.spawn((own) => sleep(Infinity, own), { name });
     task.cancel(refusal);
