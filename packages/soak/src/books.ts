@@ -141,8 +141,8 @@ export class Books {
   compare(kind: string, by: string, task: Task<unknown>, job: Job): void {
     const { status } = task;
     const tally = this.tally(kind);
-    if (job.ending === "threw" && status === "cancelled" && this.#foreign.has(job.error as object)) {
-      // Asked for after it was thrown, and before that was known.
+    if (job.ending === "threw" && status === "cancelled" && isCancellation(job.error)) {
+      // Asked after it had thrown somebody else's cancellation, and before that was known.
       job.ending = "obeyed";
       tally.threw--;
       tally.obeyed++;

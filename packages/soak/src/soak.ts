@@ -120,7 +120,8 @@ async function run(books: Books, options: SoakOptions): Promise<Outcome> {
     memory.push({ at: elapsed(), heap, rss });
   }
 
-  hangs ||= !(await inTime(stations.end(), patience));
+  const ended = await inTime(stations.end(), patience);
+  hangs ||= !ended;
   if (hangs) {
     const who = [...books.underWay.values()].slice(0, 5).join(", ") || "what stays";
     books.find(`never ends: ${who}; ${books.live} functions run`);

@@ -121,8 +121,8 @@ export class Stations {
     await group.settle("stop", this.#group.stop());
     await persistent.settle("dispose", this.#persistent[Symbol.asyncDispose]());
     await supervisor.settle("stop", this.#supervisor.stop());
-    await this.scope.stop();
     this.era[Symbol.dispose]();
+    await this.scope.stop();
     const count = getEventListeners(this.controller.signal, "abort").length;
     this.books.check(count === 0, `L7: ${count} listeners are left on the standing signal`);
   }
