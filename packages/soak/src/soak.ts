@@ -27,6 +27,8 @@ export interface SoakOptions {
   patience?: number;
   /** @default what a program may grow by whose engine does not optimise */
   limits?: Limits;
+  /** How many samples there are to be, however long that takes. @default 0 */
+  least?: number;
 }
 
 /** By how many bytes a second memory may grow for sure. */
@@ -73,7 +75,7 @@ export async function soak(options: SoakOptions): Promise<Outcome> {
 }
 
 async function run(books: Books, options: SoakOptions): Promise<Outcome> {
-  const { seconds, seed, episode, token, scenes = all, lanes = 24, patience = 60_000 } = options;
+  const { seconds, seed, episode, token, scenes = all, lanes = 24, patience = 60_000, least = 0 } = options;
   const collect = collector();
   const handles = process.getActiveResourcesInfo();
   const dice = new Dice(seed);
@@ -82,11 +84,12 @@ async function run(books: Books, options: SoakOptions): Promise<Outcome> {
   const begun = performance.now();
   const elapsed = (): number => (performance.now() - begun) / 1000;
   const length = Math.min(5, Math.max(0.1, seconds / 60));
+  const over = (): boolean => token?.cancelRequested === true || books.findings.length > 0;
   let played = 0;
   let hangs = false;
 
   const lane = async (until: number): Promise<void> => {
-    while (elapsed() < until && token?.cancelRequested !== true && books.findings.length === 0) {
+    while (elapsed() < until && !over()) {
       const number = episode ?? played;
       const key = played++;
       // The same for a seed and a number, whatever else goes on.
@@ -103,8 +106,8 @@ async function run(books: Books, options: SoakOptions): Promise<Outcome> {
     }
   };
 
-  while (elapsed() < seconds && token?.cancelRequested !== true && books.findings.length === 0) {
-    const until = Math.min(seconds, elapsed() + length);
+  while ((elapsed() < seconds || memory.length < least) && !over()) {
+    const until = elapsed() + length;
     stations.begin();
     const round = async (): Promise<void> => {
       await Promise.all([stations.acknowledge(), ...Array.from({ length: lanes }, () => lane(until))]);
