@@ -59,9 +59,9 @@ interface Memory {
 /** Of the samples, this part is not looked at: the engine learns, and keeps what it learns. */
 const WARM_UP = 0.25;
 
-/** A heap that grows by this is a gigabyte larger after six days. Pages are the allocator's, and settle in the first minute. */
+/** A heap that grows by 2 kB a second is a gigabyte larger after six days. The first minute is mostly settling down. */
 function limitsOf(seconds: number): Limits {
-  return { heap: 2048, rss: seconds < 60 ? Infinity : 32_768 };
+  return seconds < 60 ? { heap: 8192, rss: Infinity } : { heap: 2048, rss: 32_768 };
 }
 
 export async function soak(options: SoakOptions): Promise<Outcome> {
@@ -110,7 +110,8 @@ async function run(books: Books, options: SoakOptions): Promise<Outcome> {
     const until = elapsed() + length;
     stations.begin();
     const round = async (): Promise<void> => {
-      await Promise.all([stations.acknowledge(), ...Array.from({ length: lanes }, () => lane(until))]);
+      const acknowledged = stations.acknowledge(() => elapsed() < until && !over());
+      await Promise.all([acknowledged, ...Array.from({ length: lanes }, () => lane(until))]);
       await stations.rest();
       // What was said in the last moment.
       for (let turns = 0; turns < 3; turns++) await turn();

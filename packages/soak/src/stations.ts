@@ -78,12 +78,15 @@ export class Stations {
     account.start(spawner, account.job(dice.fork(), { watched: true, due }));
   }
 
-  /** Acknowledges what fails in the meantime. */
-  async acknowledge(): Promise<void> {
-    for await (const task of this.#persistent.asCompleted({ timeout: 20 })) {
-      if (task.status === "failed" && this.#persistent.acknowledge(task)) {
-        this.books.tell(task.error, "acknowledge, standing");
+  /** Acknowledges what fails in the meantime, as long as episodes are under way. */
+  async acknowledge(underWay: () => boolean): Promise<void> {
+    while (underWay()) {
+      for await (const task of this.#persistent.asCompleted({ timeout: 20 })) {
+        if (task.status === "failed" && this.#persistent.acknowledge(task)) {
+          this.books.tell(task.error, "acknowledge, standing");
+        }
       }
+      await sleep(2);
     }
   }
 
