@@ -6,8 +6,11 @@ const deepImports = {
   group: ["@scope/*/*"],
   message: "Import packages by their name alone: what a sibling needs is public.",
 };
-/** Of tests: the helpers for Node are apart, since the others run in browsers too. */
-const deepImportsOfTests = { ...deepImports, group: [...deepImports.group, "!@scope/test-utils/node"] };
+/** Of tests: the helpers for Node are apart, since the others run in browsers too. Random numbers need no test. */
+const deepImportsOfTests = {
+  ...deepImports,
+  group: [...deepImports.group, "!@scope/test-utils/node", "!@scope/test-utils/random"],
+};
 const otherPackages = {
   regex: "^\\.\\./(\\.\\./)*(packages/|(core|taskgroup|supervisor|persistent|guarded)(/|$))",
   message: "Import other packages by their name.",
@@ -105,11 +108,11 @@ export default defineConfig(
     rules: { "@typescript-eslint/no-explicit-any": "off" },
   },
   {
-    // The helpers of the tests and the model checker run on Node and print.
-    files: ["packages/{test-utils,model-check}/src/**/*.ts"],
+    // The helpers of the tests, the model checker and the soak run on Node and print.
+    files: ["packages/{test-utils,model-check,soak}/src/**/*.ts"],
     rules: {
       "no-console": "off",
-      "no-restricted-imports": ["error", { patterns: [deepImports, otherPackages] }],
+      "no-restricted-imports": ["error", { patterns: [deepImportsOfTests, otherPackages] }],
     },
   },
   {
@@ -117,7 +120,7 @@ export default defineConfig(
     files: [
       "**/test/**/*.ts",
       "**/bench/**/*.ts",
-      "packages/{test-utils,model-check}/src/**/*.ts",
+      "packages/{test-utils,model-check,soak}/src/**/*.ts",
       "scripts/consumer/*.ts",
     ],
     rules: {
@@ -142,7 +145,7 @@ export default defineConfig(
     rules: { "no-restricted-imports": ["error", { patterns: [deepImportsOfTests, otherPackages] }] },
   },
   {
-    files: ["*.config.{js,ts}", "*.config.*.ts", "packages/*/*.config.ts"],
+    files: ["*.config.{js,ts}", "*.config.*.ts", "packages/*/*.config.ts", "scripts/test/**/*.config.ts"],
     rules: { "no-restricted-syntax": "off", "no-restricted-imports": "off" },
   },
   {

@@ -9,6 +9,7 @@ export default defineConfig({
   test: {
     name: "browser",
     include: ["packages/*/test/**/*.browser.test.ts", "packages/*/test/contract*.test.ts"],
+    setupFiles: ["./scripts/vitest-setup.ts"],
     reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
     browser: {
       enabled: true,

@@ -387,7 +387,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     if (fatal) this.#fatal ??= { rank: 0, error };
     if (this.#leftovers !== undefined) {
       this.#leftovers.fatal = this.#fatal;
-      // An unread stack refers to this scope, and what is left over of it is not to keep it alive.
+      // An unread stack, a cause's or a member's too, refers to this scope, which its leftovers are not to keep alive.
       readStack(error);
     }
     if (fatal && this.#fatal?.error === error) {
@@ -484,9 +484,10 @@ function isListed(error: unknown, group: unknown): boolean {
 
 function readStack(error: unknown): unknown {
   try {
-    return (error as Error).stack;
+    const { stack, cause, errors } = error as Partial<AggregateError>;
+    return [stack, cause && readStack(cause), errors?.map(readStack)];
   } catch {
-    return undefined; // No error, or one that cannot be looked at.
+    return undefined; // No error, one that cannot be looked at, or its own cause.
   }
 }
 

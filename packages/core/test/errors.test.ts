@@ -413,7 +413,7 @@ describe("a second copy of the packages", () => {
     cancelled.cancel("before");
     const born = new first.CancellationSource({ parent: cancelled.token });
     expect(born.token.error).toBe(cancelled.token.error);
-    const free = new first.CancellationSource({ parent: second.CancellationToken.none });
+    using free = new first.CancellationSource({ parent: second.CancellationToken.none });
     expect(free.token.cancelRequested).toBe(false);
     expect(first.CancellationToken.from(second.CancellationToken.none).cancelRequested).toBe(false);
   });

@@ -120,7 +120,8 @@ export function start<T>(
     fresh = true;
   }
   const [refusal = scope.token.error] = stops;
-  if (refusal !== undefined) {
+  if (refusal) {
+    if (fresh) void dropWhenEmpty(scope);
     // Stands in for the task: it waits for its cancellation, and needs no owner.
     const task = backgroundSpawner.spawn((own) => sleep(Infinity, own), { name });
     task.cancel(refusal);

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { getEventListeners } from "node:events";
 import {
   CancellationSource,
   CancelledError,
@@ -376,6 +377,19 @@ describe("stopBackgroundTasks", () => {
     expect(late.map(({ error }) => (error as CancelledError).reason)).toEqual(["deploy", "deploy", "deploy"]);
     expect(fn).not.toHaveBeenCalled();
     await expect(spawn(() => "afterwards", { token })).resolves.toBe("afterwards");
+  });
+
+  it("leaves nothing of what is spawned meanwhile on the token of a task that is not called (L7)", async () => {
+    const { signal } = new AbortController();
+    let listeners: number | undefined;
+    spawn((own) =>
+      waits(own).finally(async () => {
+        await spawn(vi.fn(), { token: signal }).catch(() => undefined);
+        listeners = getEventListeners(signal, "abort").length;
+      }),
+    );
+    await stopBackgroundTasks();
+    expect(listeners).toBe(0);
   });
 
   it("asks a task that stops everything in the synchronous part of its function, too", async () => {

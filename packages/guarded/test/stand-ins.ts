@@ -1,5 +1,5 @@
 /** Loggers, exits and processes that the tests put in the place of the real ones. */
-import { vi } from "vitest";
+import { onTestFinished, vi } from "vitest";
 
 /** Notes what is logged. */
 export class Lines {
@@ -28,7 +28,7 @@ export class Exits {
 /** What stdout or stderr of a fake process does with a write. */
 export type Reader = (written: () => void, fail: () => void) => void;
 
-/** The real process, but for its end and its output. Until `vi.unstubAllGlobals`. */
+/** The real process, but for its end and its output. Its end clears the timers, too. Until `vi.unstubAllGlobals`. */
 export class FakeProcess extends Exits {
   readonly events: string[] = [];
 
@@ -63,6 +63,14 @@ export class FakeProcess extends Exits {
         this.exit(code);
       },
     };
+    const { setTimeout, clearTimeout } = globalThis;
+    vi.stubGlobal("setTimeout", (callback: () => void, ms?: number) => {
+      const timer = setTimeout(callback, ms);
+      onTestFinished(() => {
+        clearTimeout(timer);
+      });
+      return timer;
+    });
     vi.stubGlobal(
       "process",
       new Proxy(process, {

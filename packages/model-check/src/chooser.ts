@@ -1,3 +1,5 @@
+import { randomNumbers } from "@scope/test-utils/random";
+
 /** Who decides what happens next. A decision is one of several named options, the first of which is the dullest. */
 export interface Chooser {
   choose(options: readonly string[]): number;
@@ -59,19 +61,16 @@ export class DepthFirst implements Chooser {
   }
 }
 
-/** At random, the same every time for one seed (mulberry32). */
+/** At random, the same every time for one seed. */
 export class Random implements Chooser {
-  #state: number;
+  readonly #next: () => number;
 
   constructor(seed: number) {
-    this.#state = seed | 0;
+    this.#next = randomNumbers(seed);
   }
 
   choose(options: readonly string[]): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let bits = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
-    return Math.floor((((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32) * options.length);
+    return Math.floor(this.#next() * options.length);
   }
 }
 

@@ -263,6 +263,28 @@ describe("a group that was dropped", () => {
     }
   });
 
+  it.each<[string, (error: Error) => Error]>([
+    ["a cause", (error) => new Error("failed", { cause: error })],
+    ["a member", (error) => new AggregateError([error], "failed")],
+    ["a cause that is its own", (error) => Object.assign(error, { cause: error })],
+  ])("has the failure told that has %s from its tasks' synchronous part (L2)", async (_, failureOf) => {
+    using reports = captureReports();
+    vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    (() => {
+      const group = new TaskGroup();
+      const failures = [0, 1].map(() => {
+        let early: Error | undefined;
+        group.spawn(() => {
+          early = new Error("early");
+        });
+        return failureOf(early!);
+      });
+      for (const failure of failures) group.spawn(() => Promise.reject(failure));
+    })();
+    await collectGarbage();
+    expect(reports.map(({ error }) => (error as TaskGroupError).errors.length)).toEqual([2]);
+  });
+
   afterEach(() => {
     setDebug(false);
     vi.restoreAllMocks();

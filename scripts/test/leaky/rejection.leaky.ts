@@ -1,0 +1,7 @@
+import { afterAll, test } from "vitest";
+
+test("passes", () => {});
+
+afterAll(() => {
+  void Promise.reject(new Error("after all tests"));
+});
