@@ -170,7 +170,7 @@ export async function runMain<R>(
 /** The numbers of all signals, where there are signals; refuses names that are none (L11). */
 function checkSignals(names: unknown, process: Process | undefined): Record<string, number> {
   const known = process?.getBuiltinModule?.("os").constants.signals;
-  if (!Array.isArray(names) || !names.every((name: string) => known === undefined || name in known)) {
+  if (!Array.isArray(names) || !names.every((name: string) => known === undefined || typeof known[name] === "number")) {
     throw wrongType("signals", "an array of signal names", String(names));
   }
   return known ?? {};
