@@ -75,12 +75,12 @@ export function emptyProject(packed) {
 }
 
 /** Runs named steps one after another; a failed one does not stop the rest. Sets the exit code. */
-export function runSteps(steps) {
+export async function runSteps(steps) {
   let failed = 0;
   for (const [name, step] of steps) {
     const begin = performance.now();
     try {
-      const note = step();
+      const note = await step();
       const seconds = ((performance.now() - begin) / 1000).toFixed(1);
       console.log(`ok    ${name}${note ? `: ${note}` : ""} (${seconds} s)`);
     } catch (error) {
