@@ -118,7 +118,8 @@ export default defineConfig(
       "**/test/**/*.ts",
       "**/bench/**/*.ts",
       "packages/{test-utils,model-check}/src/**/*.ts",
-      "scripts/consumer/*.ts",
+      "scripts/consumer/**/*.ts",
+      "scripts/runtimes/*.ts",
     ],
     rules: {
       "@typescript-eslint/require-await": "off",
@@ -142,7 +143,14 @@ export default defineConfig(
     rules: { "no-restricted-imports": ["error", { patterns: [deepImportsOfTests, otherPackages] }] },
   },
   {
-    files: ["*.config.{js,ts}", "*.config.*.ts", "packages/*/*.config.ts"],
+    files: [
+      "*.config.{js,ts}",
+      "*.config.*.ts",
+      "packages/*/*.config.ts",
+      // They are no tests, and use helpers of the tests.
+      "scripts/runtimes/*.ts",
+      "scripts/check-bundlers.mjs",
+    ],
     rules: { "no-restricted-syntax": "off", "no-restricted-imports": "off" },
   },
   {

@@ -1,6 +1,6 @@
 import { program } from "./program.js";
 
-const worker = new Worker("/worker.js", { type: "module" });
+const worker = new globalThis.Worker("/worker.js", { type: "module" });
 const answer = new Promise((resolve, reject) => {
   worker.addEventListener("message", ({ data }) => {
     if (data.error === undefined) resolve(data.outcome);

@@ -16,7 +16,10 @@ const standIns: Plugin = {
       },
     );
     const usesProcess = /(?<![.\w"])process(?=[.,])/.test(transformed);
-    return { code: `${usesProcess ? 'const process = globalThis.absentHere("process");' : ""}${transformed}`, map: null };
+    return {
+      code: `${usesProcess ? 'const process = globalThis.absentHere("process");' : ""}${transformed}`,
+      map: null,
+    };
   },
 };
 
