@@ -121,7 +121,8 @@ export default defineConfig(
       "**/test/**/*.ts",
       "**/bench/**/*.ts",
       "packages/{test-utils,model-check,soak}/src/**/*.ts",
-      "scripts/consumer/*.ts",
+      "scripts/consumer/**/*.ts",
+      "scripts/runtimes/*.ts",
     ],
     rules: {
       "@typescript-eslint/require-await": "off",
@@ -145,7 +146,15 @@ export default defineConfig(
     rules: { "no-restricted-imports": ["error", { patterns: [deepImportsOfTests, otherPackages] }] },
   },
   {
-    files: ["*.config.{js,ts}", "*.config.*.ts", "packages/*/*.config.ts", "scripts/test/**/*.config.ts"],
+    files: [
+      "*.config.{js,ts}",
+      "*.config.*.ts",
+      "packages/*/*.config.ts",
+      "scripts/test/**/*.config.ts",
+      // They are no tests, and use helpers of the tests.
+      "scripts/runtimes/*.ts",
+      "scripts/check-bundlers.mjs",
+    ],
     rules: { "no-restricted-syntax": "off", "no-restricted-imports": "off" },
   },
   {

@@ -1,7 +1,7 @@
 // Installs the packed packages in an empty npm project and uses them as a stranger would:
-// by `import`, by `require()`, and through their types.
+// by `import`, by `require()`, through their types, and in the tests of its own, under Vitest and Jest.
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { checkContents } from "./contents.mjs";
 import { emptyProject, packAll, readJson, root, run, runSteps } from "./lib.mjs";
@@ -9,7 +9,7 @@ import { emptyProject, packAll, readJson, root, run, runSteps } from "./lib.mjs"
 const packed = packAll();
 const project = emptyProject(packed);
 const consumer = path.join(root, "scripts", "consumer");
-for (const file of readdirSync(consumer)) copyFileSync(path.join(consumer, file), path.join(project, file));
+cpSync(consumer, project, { recursive: true });
 
 function checkInstalled() {
   const names = readdirSync(path.join(project, "node_modules")).filter((name) => !name.startsWith("."));
@@ -56,6 +56,52 @@ function typeCheck(compiler, moduleResolution, platform) {
   run(process.execPath, [tsc, "-p", folder]);
 }
 
+/** Jest runs CommonJS: what it imports is transformed as well, where a pattern lets it. */
+const jest = ["jest@30.5.2", "@swc/jest@0.2.39", "@swc/core@1.16.22"];
+
+/** The pattern that the guide tells users of Jest. */
+function documentedPattern() {
+  const guide = readFileSync(path.join(root, "docs", "guide.md"), "utf8");
+  const [, pattern] = /transformIgnorePatterns: \[("[^"`]+")\]/.exec(guide) ?? [];
+  assert.ok(pattern !== undefined, "docs/guide.md tells no transformIgnorePatterns");
+  return JSON.parse(pattern);
+}
+
+/** A project in the project: what it imports from the packages is that of the outer one. */
+function runJest() {
+  const folder = path.join(project, "jest");
+  mkdirSync(folder);
+  writeFileSync(path.join(folder, "package.json"), '{ "private": true }\n');
+  cpSync(path.join(consumer, "suite"), folder, { recursive: true });
+  run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", ...jest], { cwd: folder });
+  const configuration = {
+    transform: { "\\.[jt]s$": "@swc/jest" },
+    transformIgnorePatterns: [documentedPattern()],
+  };
+  writeFileSync(path.join(folder, "jest.config.json"), JSON.stringify(configuration));
+  const report = path.join(folder, "report.json");
+  const args = ["node_modules/jest/bin/jest.js", "--json", `--outputFile=${report}`];
+  run(process.execPath, args, { cwd: folder });
+  return `${passedTests(report)} passed`;
+}
+
+function runVitest() {
+  const modules = path.join(project, "suite", "node_modules");
+  mkdirSync(modules);
+  symlinkSync(path.join(root, "node_modules", "vitest"), path.join(modules, "vitest"));
+  const report = path.join(project, "suite", "report.json");
+  const vitest = path.join(modules, "vitest", "vitest.mjs");
+  const args = [vitest, "run", "--globals", "--reporter=json", `--outputFile=${report}`];
+  run(process.execPath, args, { cwd: path.join(project, "suite") });
+  return `${passedTests(report)} passed`;
+}
+
+function passedTests(report) {
+  const { numPassedTests, numTotalTests } = readJson(report);
+  assert.deepEqual([numPassedTests, numTotalTests], [3, 3]);
+  return numPassedTests;
+}
+
 const compilers = ["typescript-5", "typescript", "typescript-7"];
 const matrix = compilers.flatMap((compiler) =>
   ["nodenext", "bundler"].flatMap((resolution) =>
@@ -63,7 +109,7 @@ const matrix = compilers.flatMap((compiler) =>
   ),
 );
 
-runSteps([
+await runSteps([
   ...packed.map(({ manifest }) => [
     `contents of ${manifest.name}`,
     () => checkContents(project, manifest.name),
@@ -71,6 +117,8 @@ runSteps([
   ["installed in an empty project", checkInstalled],
   ["import", () => run(process.execPath, ["smoke.mjs"], { cwd: project }).trim()],
   ["require", () => run(process.execPath, ["require.cjs"], { cwd: project }).trim()],
+  ["vitest", runVitest],
+  [`${jest[0]}, transformed to CommonJS by ${jest[1]}`, runJest],
   ...matrix.map(([compiler, resolution, platform]) => {
     const { version } = readJson(path.join(root, "node_modules", compiler, "package.json"));
     return [

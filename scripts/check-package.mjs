@@ -4,7 +4,7 @@ import path from "node:path";
 
 const bin = path.join(root, "node_modules", ".bin");
 
-runSteps(
+await runSteps(
   publicPackages().flatMap(({ folder, manifest }) => [
     [`${manifest.name} publint`, () => void run(path.join(bin, "publint"), ["--strict"], { cwd: folder })],
     [

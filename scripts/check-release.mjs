@@ -186,7 +186,7 @@ function releaseNothing() {
 }
 
 try {
-  runSteps(
+  await runSteps(
     [
       ["a copy of the workspace", copyTheWorkspace],
       ["changeset version", version],

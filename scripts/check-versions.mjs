@@ -100,7 +100,7 @@ function checkPending() {
   return checkPlan(readJson(path.join(copy, "plan.json")).releases);
 }
 
-runSteps([
+await runSteps([
   ...siblings.map((name) => [
     `a patch of ${name} leaves the others alone`,
     () => expect(all("0.1.0", "0.1.0"), { [name]: "patch" }, { ...all("0.1.0", "0.1.0"), [name]: "0.1.1" }),

@@ -28,13 +28,14 @@ const steps = [
   ["start", "--list"],
   ["start"],
   ["test:browser"],
-  ["check:runtimes"],
+  ["check:bundlers"],
+  ["runtimes", "--short"],
   ["bench:packages", "--short"],
 ];
 
 for (const step of steps) {
-  if (step[0] === "test:browser" && !chromium && process.env.CI === undefined) {
-    console.log("\n==> test:browser: skipped, there is no Chromium here");
+  if (["test:browser", "check:bundlers"].includes(step[0]) && !chromium && process.env.CI === undefined) {
+    console.log(`\n==> ${step[0]}: skipped, there is no Chromium here`);
     continue;
   }
   const begin = performance.now();

@@ -84,12 +84,12 @@ export function emptyProject(packed) {
  * Runs named steps one after another; a failed one does not stop the rest, unless each needs those before it. Sets the exit
  * code.
  */
-export function runSteps(steps, { chained = false } = {}) {
+export async function runSteps(steps, { chained = false } = {}) {
   let failed = 0;
   for (const [name, step] of steps) {
     const begin = performance.now();
     try {
-      const note = step();
+      const note = await step();
       const seconds = ((performance.now() - begin) / 1000).toFixed(1);
       console.log(`ok    ${name}${note ? `: ${note}` : ""} (${seconds} s)`);
     } catch (error) {

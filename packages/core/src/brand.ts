@@ -3,22 +3,23 @@
  * its prototype, and `instanceof` asks for the brand. A subclass of a branded class is told by its prototype, as usual.
  *
  * Returns the test. `properties` go onto the prototype as well: by default an error's `name`, {@link readable} for what is
- * no error. As the initializer of a static field, and marked pure, it lets bundlers drop the class.
+ * no error. As the initializer of a static field, and marked pure, it lets bundlers drop the class; the target comes out
+ * of a function since rolldown, and so Vite, keeps what says `this` in a static field.
  *
  * @example
  * ```ts
  * class Gate {
- *   static readonly [Symbol.hasInstance] = /* @__PURE__ *\/ brand(this, "Gate", readable);
+ *   static readonly [Symbol.hasInstance] = /* @__PURE__ *\/ brand(() => this, "Gate", readable);
  * }
  * ```
  */
 export function brand(
-  target: Class,
+  target: () => Class,
   name: string,
   properties: object = { name },
 ): (value: unknown) => boolean {
   const symbol = Symbol.for(`@scope/${name}`);
-  Object.assign(target.prototype, { [symbol]: true }, properties);
+  Object.assign(target().prototype, { [symbol]: true }, properties);
   // A function with a `this`: subclasses inherit it, and are told by their prototypes.
   return function (this: Class, value) {
     const { prototype } = this;

@@ -20,7 +20,7 @@ import type { TokenLike } from "./types.ts";
  * ```
  */
 export class CancellationSource implements Disposable {
-  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "CancellationSource", {});
+  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "CancellationSource", {});
 
   declare readonly token: CancellationToken;
   /** @internal Undoes the deadline. */

@@ -78,7 +78,7 @@ export class CancellationToken {
     return like instanceof Token ? like : follow("like", like);
   }
 
-  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "CancellationToken", readable);
+  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "CancellationToken", readable);
 
   /** @internal */ declare _error: CancelledError | undefined;
   /** @internal */ declare _parent: CancellationToken | undefined;

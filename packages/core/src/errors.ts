@@ -67,7 +67,7 @@ export class CancelledError extends /* @__PURE__ */ frameless(Error) {
     this.source = options?.source ?? "explicit";
   }
 
-  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "CancelledError", {
+  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "CancelledError", {
     name: "AbortError",
     code: "ABORT_ERR",
   });
@@ -103,14 +103,14 @@ export class TimeoutError extends /* @__PURE__ */ frameless(Error) {
     this.timeout = timeout;
   }
 
-  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "TimeoutError");
+  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "TimeoutError");
 }
 
 /** Misuse: the message names the object, its state and the way out. The counterpart of `asyncio.InvalidStateError`. */
 export class InvalidStateError extends Error {
   declare readonly name: "InvalidStateError";
 
-  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "InvalidStateError");
+  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "InvalidStateError");
 }
 
 /**
@@ -121,5 +121,5 @@ export class InvalidStateError extends Error {
 export class FatalError extends Error {
   declare readonly name: string;
 
-  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "FatalError");
+  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "FatalError");
 }

@@ -48,7 +48,7 @@ export class TaskGroupError extends /* @__PURE__ */ frameless(AggregateError) {
     return this.#tasks;
   }
 
-  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "TaskGroupError");
+  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "TaskGroupError");
 
   /**
    * Parts the failures by a class or a predicate, which sees single failures, however deep they are nested: those that

@@ -114,7 +114,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     return open(options).run(body);
   }
 
-  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "TaskScope", readable);
+  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "TaskScope", readable);
 
   /**
    * @internal One that never goes: when a full collection finds no instance alive, V8 forgets what it has learnt about the

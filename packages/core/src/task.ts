@@ -61,7 +61,7 @@ let lastId = -1;
  * ```
  */
 export class Task<T> implements Promise<T> {
-  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "Task", readable);
+  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "Task", readable);
 
   /**
    * @internal One that never goes: when a full collection finds no instance alive, V8 forgets what it has learnt about the

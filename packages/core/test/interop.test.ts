@@ -14,18 +14,20 @@ import { promisify } from "node:util";
 import { CancellationToken, TaskScope, type Task } from "@scope/core";
 import { TaskGroup } from "@scope/taskgroup";
 import { Deferred, captureReports } from "@scope/test-utils";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
 
-let server: Server;
+let server: Server | undefined;
 let url: string;
 let folder: string;
 let bigFile: string;
 const children: ChildProcess[] = [];
 
-beforeAll(async () => {
+// With the first test.
+beforeEach(async () => {
+  if (server !== undefined) return;
   // Answers "/body" with a body that never ends, and nothing else at all.
   server = createServer((incoming, response) => {
-    server.emit("asked");
+    server!.emit("asked");
     if (incoming.url === "/body") response.writeHead(200).write("the beginning");
   });
   server.listen(0, "127.0.0.1");
@@ -39,6 +41,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  if (server === undefined) return;
   for (const child of children)
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
   server.closeAllConnections();
@@ -64,7 +67,7 @@ const waits: [api: string, wait: Wait][] = [
   [
     "fetch, no answer yet",
     (signal, ready) => {
-      server.once("asked", ready);
+      server!.once("asked", ready);
       return fetch(url, { signal });
     },
   ],
@@ -87,7 +90,7 @@ const waits: [api: string, wait: Wait][] = [
   [
     "http.request",
     (signal, ready) => {
-      server.once("asked", ready);
+      server!.once("asked", ready);
       return new Promise((_, reject) => request(url, { signal }).on("error", reject).end());
     },
   ],

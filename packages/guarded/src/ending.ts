@@ -103,7 +103,10 @@ export function turn(): Promise<void> {
 function render(error: unknown): [traceback: string, summary: string] {
   try {
     const inspected = platform()?.getBuiltinModule?.("util").inspect(error);
-    return [inspected ?? String((error as Error).stack ?? error), String(error).split("\n", 1).join()];
+    return [
+      inspected ?? String((error as Error | undefined)?.stack ?? error),
+      String(error).split("\n")[0] as string,
+    ];
   } catch {
     const text = `an unprintable ${typeof error}`;
     return [text, text];

@@ -8,7 +8,7 @@ import { FatalError, brand, wrongType } from "@scope/core";
 export class SafeExitError extends Error {
   declare readonly name: "SafeExitError";
 
-  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "SafeExitError");
+  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "SafeExitError");
 }
 
 /**
@@ -32,7 +32,7 @@ export class ExitError extends FatalError {
     this.exitCode = exitCode;
   }
 
-  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "ExitError");
+  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "ExitError");
 }
 
 export function checkExitCode(value: unknown): void {

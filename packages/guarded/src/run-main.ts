@@ -130,7 +130,7 @@ export async function runMain<R>(
   const listeners: [event: string, listener: (error: unknown) => void][] = signals.map((name) => [
     name,
     () => {
-      end(2, 128 + (numbers[name] ?? 0), name);
+      end(2, 128 + (numbers?.[name] ?? 0), name);
       if (++heard > 1) clock.cancel(`a second signal, ${name}`);
     },
   ]);
@@ -168,10 +168,13 @@ export async function runMain<R>(
 }
 
 /** The numbers of all signals, where there are signals; refuses names that are none (L11). */
-function checkSignals(names: unknown, process: Process | undefined): Record<string, number> {
+function checkSignals(names: unknown, process: Process | undefined): Record<string, number> | undefined {
   const known = process?.getBuiltinModule?.("os").constants.signals;
-  if (!Array.isArray(names) || !names.every((name: string) => known === undefined || name in known)) {
+  if (
+    !Array.isArray(names) ||
+    !names.every((name: string) => known === undefined || (known[name] as number) > 0)
+  ) {
     throw wrongType("signals", "an array of signal names", String(names));
   }
-  return known ?? {};
+  return known;
 }

@@ -19,6 +19,7 @@ import {
   flushMicrotasks,
   growth,
   inBatches,
+  needsCollector,
   rejection,
   waits,
 } from "@scope/test-utils";
@@ -297,6 +298,7 @@ describe("backgroundTasks", () => {
   });
 
   it("keeps a task that nobody refers to, until it is done, and not longer (L1)", async () => {
+    needsCollector();
     const open = new Deferred();
     const spawnOne = (options?: { token: CancellationToken }): WeakRef<object>[] => {
       const held = {};
@@ -316,6 +318,7 @@ describe("backgroundTasks", () => {
   });
 
   it("keeps a task that waits for what only it refers to", async () => {
+    needsCollector();
     (() => void spawn((token) => sleep(Infinity, token), { token: new CancellationSource().token }))();
     (() => void spawn((token) => sleep(Infinity, token)))();
     await collectGarbage();

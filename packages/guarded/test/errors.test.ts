@@ -7,7 +7,7 @@ import * as guarded from "@scope/guarded";
 import { ExitError, SafeExitError } from "@scope/guarded";
 import { rejection } from "@scope/test-utils";
 import { build } from "esbuild";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
 
 describe("SafeExitError", () => {
   it("is an error of that name", () => {
@@ -70,10 +70,11 @@ describe("ExitError", () => {
 });
 
 describe("over two copies of the package", () => {
-  let folder: string;
+  let folder: string | undefined;
   let other: typeof guarded;
 
-  beforeAll(async () => {
+  beforeEach(async () => {
+    if (folder !== undefined) return;
     folder = await mkdtemp(path.join(tmpdir(), "guarded-copy-"));
     const { outputFiles } = await build({
       stdin: { contents: 'export * from "@scope/guarded"', resolveDir: import.meta.dirname },
@@ -88,7 +89,9 @@ describe("over two copies of the package", () => {
     other = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as typeof guarded;
   });
 
-  afterAll(() => rm(folder, { recursive: true }));
+  afterAll(async () => {
+    if (folder !== undefined) await rm(folder, { recursive: true });
+  });
 
   it("errors are instances of each other's classes", () => {
     expect(other.ExitError).not.toBe(ExitError);

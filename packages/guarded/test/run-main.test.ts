@@ -17,7 +17,15 @@ import {
   spawnGuarded,
   type MainOptions,
 } from "@scope/guarded";
-import { Deferred, EventLog, captureReports, flushMicrotasks, rejection, waits } from "@scope/test-utils";
+import {
+  Deferred,
+  EventLog,
+  captureReports,
+  flushMicrotasks,
+  needs,
+  rejection,
+  waits,
+} from "@scope/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Exits, FakeProcess, Lines } from "./stand-ins.ts";
 
@@ -27,6 +35,15 @@ const SIGNAL_CODE = 128 + 12;
 const events = [SIGNAL, "SIGINT", "SIGTERM", "uncaughtException", "unhandledRejection"];
 const countListeners = (): number[] => events.map((event) => process.listenerCount(event));
 const raise = (): boolean => process.emit(SIGNAL, SIGNAL);
+
+function refusesListeners(signal: NodeJS.Signals): boolean {
+  try {
+    process.on(signal, vi.fn()).removeAllListeners(signal);
+    return false;
+  } catch {
+    return true;
+  }
+}
 
 let lines: Lines;
 let exits: Exits;
@@ -715,6 +732,7 @@ describe("runMain", () => {
     });
 
     it("a signal that cannot be listened to, and leaves nothing behind", async () => {
+      needs("signals that refuse listeners", refusesListeners("SIGKILL"));
       const main = vi.fn();
       const run = runMain(main, { ...options, signals: [SIGNAL, "SIGKILL"] });
       expect(await rejection(run)).toBeInstanceOf(Error);

@@ -36,22 +36,26 @@ export class FakeProcess extends Exits {
     super();
     const output = (name: "stdout" | "stderr"): object => {
       const listeners: (() => void)[] = [];
+      const flush = (written: () => void): void => {
+        this.events.push(`flush ${name}`);
+        const read: Reader = readers[name] ?? ((flushed) => void setTimeout(flushed));
+        read(
+          () => {
+            this.events.push(`${name} flushed`);
+            written();
+          },
+          () => {
+            for (const listener of listeners) listener();
+          },
+        );
+      };
       return {
         on: (_: "error", listener: () => void) => listeners.push(listener),
         off: () => {},
         write: (_: string, written: () => void) => {
-          this.events.push(`flush ${name}`);
-          const read: Reader = readers[name] ?? ((flushed) => void setTimeout(flushed));
-          read(
-            () => {
-              this.events.push(`${name} flushed`);
-              written();
-            },
-            () => {
-              for (const listener of listeners) listener();
-            },
-          );
+          flush(written);
         },
+        end: flush,
       };
     };
     const overrides = {

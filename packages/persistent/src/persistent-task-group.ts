@@ -106,7 +106,7 @@ export class PersistentTaskGroup implements TaskSpawner, AsyncDisposable {
     return main.result();
   }
 
-  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "PersistentTaskGroup", readable);
+  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "PersistentTaskGroup", readable);
 
   /** Names it in messages, and its tasks. */
   readonly uniqueId: string;

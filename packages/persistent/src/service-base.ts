@@ -40,7 +40,7 @@ import type { PersistentSpawnOptions, Service, ServiceBaseOptions } from "./type
  * ```
  */
 export abstract class ServiceBase implements Service, TaskSpawner {
-  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "ServiceBase", readable);
+  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "ServiceBase", readable);
 
   /** The tasks beside `main`: iterate and acknowledge them here. */
   readonly taskGroup: PersistentTaskGroup;

@@ -57,7 +57,7 @@ import { overdue, within } from "./within.ts";
  * ```
  */
 export class ServiceGroup extends ServiceBase {
-  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "ServiceGroup", readable);
+  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "ServiceGroup", readable);
 
   readonly #services: readonly Service[];
   readonly #options: ServiceGroupOptions;

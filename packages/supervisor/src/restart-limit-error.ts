@@ -8,5 +8,5 @@ import { brand } from "@scope/core";
 export class RestartLimitError extends Error {
   declare readonly name: "RestartLimitError";
 
-  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "RestartLimitError");
+  static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "RestartLimitError");
 }

@@ -63,7 +63,7 @@ export class Supervisor implements TaskSpawner, AsyncDisposable {
     });
   }
 
-  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "Supervisor", readable);
+  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "Supervisor", readable);
 
   readonly #team: Team;
 

@@ -87,7 +87,7 @@ export class TaskGroup implements TaskSpawner, AsyncDisposable {
     }
   }
 
-  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(this, "TaskGroup", readable);
+  static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "TaskGroup", readable);
 
   /**
    * @internal One that never goes: when a full collection finds no instance alive, V8 forgets what it has learnt about the

@@ -1,13 +1,21 @@
 import { expect } from "vitest";
+import { needs } from "./needs.ts";
 
 declare const gc: (() => void) | undefined;
 
-/** Collects all garbage, after giving finalizers and pending microtasks their turn. Needs `--expose-gc`. */
+/** For a test that has to know before it begins; the helpers ask by themselves. */
+export function needsCollector(): () => void {
+  const collect = typeof gc === "function" ? gc : undefined;
+  needs("a garbage collection on demand (--expose-gc)", collect !== undefined);
+  return collect;
+}
+
+/** Collects all garbage, after giving finalizers and pending microtasks their turn. */
 export async function collectGarbage(): Promise<void> {
-  if (typeof gc !== "function") throw new Error("Run with --expose-gc");
+  const collect = needsCollector();
   for (let round = 0; round < 4; round++) {
     await new Promise((resolve) => setTimeout(resolve, 0));
-    gc();
+    collect();
   }
 }
 

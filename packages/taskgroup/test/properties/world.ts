@@ -131,7 +131,7 @@ export function isCancellationOf(
 }
 
 // The real one: the clock of a run is the test's.
-const nextTurn = setImmediate;
+const { setImmediate: nextTurn } = globalThis;
 
 export class World {
   readonly owners: OwnerRecord[] = [];
