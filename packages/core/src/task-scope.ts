@@ -39,7 +39,7 @@ import { CancelledError, FatalError, InvalidStateError, TimeoutError } from "./e
 import { callSafely, reportTaskError } from "./report.ts";
 import { Slots } from "./slots.ts";
 import { type Listeners, OwnedTask, type Task, isOwnCancellation, start, tell } from "./task.ts";
-import { TaskGroupError } from "./task-group-error.ts";
+import { TaskGroupError, firstLine } from "./task-group-error.ts";
 import { startTimer } from "./timer.ts";
 import type {
   CancelSource,
@@ -390,7 +390,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     } else if (task === undefined) this.#failure = { rank: 1, error };
     else this.#report(error, task, fatal ? "report" : this.#onError, fatal ? OUTRANKED : "");
     // Somebody else's `CancelledError` would be used as it is, and say that this was no sibling's doing.
-    if (cancelSiblings) this.#cancel(error instanceof CancelledError ? error.message : error, "sibling");
+    if (cancelSiblings) this.#cancel(error instanceof CancelledError ? firstLine(error) : error, "sibling");
   }
 
   #report(error: unknown, task: Task<unknown> | undefined, onError: ErrorPolicy, remark = ""): void {

@@ -1,0 +1,78 @@
+/** What users' own objects do wrong must stay with them: errors that cannot be read, signals and promises that throw. */
+import {
+  CancellationSource,
+  CancellationToken,
+  CancelledError,
+  TaskGroupError,
+  TaskScope,
+  TimeoutError,
+} from "@scope/core";
+import { TaskGroup } from "@scope/taskgroup";
+import { Deferred, captureReports, groupError, rejection, waits } from "@scope/test-utils";
+import { describe, expect, it } from "vitest";
+
+/** The object, with a property that cannot be read. */
+function unreadable<T extends object>(object: T, property: string): T {
+  return Object.defineProperty(object, property, {
+    get() {
+      throw new Error(`unreadable ${property}`);
+    },
+  });
+}
+
+describe("a cancellation that cannot be read", () => {
+  it.each(["message", "name", "toString", "source"])(
+    "as a reason is kept as the reason of another, if it is its %s (L9)",
+    async (property) => {
+      using reports = captureReports();
+      const reason = unreadable(new CancelledError("theirs"), property);
+      const source = new CancellationSource();
+      const called: string[] = [];
+      source.token.onCancel(() => called.push("older"));
+      source.token.onCancel(() => {
+        throw new Error("callback");
+      });
+      source.cancel(reason);
+      expect(called).toEqual(["older"]);
+      expect(source.token.error === reason).toBe(false);
+      expect(source.token.error!.reason === reason).toBe(true);
+      expect(reports.map(({ error }) => error)).toEqual([new Error("callback")]);
+
+      const scope = new TaskScope();
+      const task = scope.spawn((token) =>
+        waits(token).catch(() => {
+          throw new Error("instead of the cancellation");
+        }),
+      );
+      scope.cancel(reason);
+      await scope.join();
+      expect(task.status).toBe("failed");
+    },
+  );
+
+  it("as a failure cancels the siblings, and comes out like any other (L1, L2)", async () => {
+    const failure = unreadable(new CancelledError("foreign"), "message");
+    const { errors } = await groupError(
+      TaskGroup.run((group) => {
+        group.spawn(() => Promise.reject(failure));
+        group.spawn(waits);
+      }),
+    );
+    expect(errors).toHaveLength(1);
+    expect(errors[0] === failure).toBe(true);
+  });
+});
+
+describe(TimeoutError, () => {
+  it("leaves `Error.stackTraceLimit` alone when its message cannot be made", () => {
+    const { stackTraceLimit } = Error;
+    const message = {
+      toString() {
+        throw new Error("no text");
+      },
+    };
+    expect(() => new TimeoutError(1, message as never)).toThrow("no text");
+    expect(() => new TimeoutError(1, Symbol("text") as never)).toThrow(TypeError);
+    expect(Error.stackTraceLimit).toBe(stackTraceLimit);
+  });
+});
