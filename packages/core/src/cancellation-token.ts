@@ -97,7 +97,7 @@ export class CancellationToken {
     if (parent === undefined || parent === NONE) return;
     this._error = parent.error;
     if (this._error !== undefined) return;
-    if (parent._bridge !== undefined) listen(parent, "addEventListener");
+    if (parent._bridge !== undefined) listen(parent);
     const older = parent._newest;
     this._parent = parent;
     this._older = older;
@@ -164,9 +164,9 @@ export class CancellationToken {
    */
   race<T>(promise: PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
+      const settled = Promise.resolve(promise);
       // First in line: a token that is cancelled already calls back in a microtask, too.
       const forget = this.onCancel(reject);
-      const settled = Promise.resolve(promise);
       settled.then(forget, forget);
       settled.then(resolve, reject);
     });
@@ -209,7 +209,7 @@ export function unlink(token: CancellationToken): void {
   else newer._older = older;
   if (older !== undefined) older._newer = newer;
   token._parent = token._newer = token._older = undefined;
-  if (parent._bridge !== undefined) listen(parent, "removeEventListener");
+  if (parent._bridge !== undefined) callSafely(unlisten, parent, "removeEventListener", "AbortSignal");
 }
 
 /** Takes a leaf's callback back (T5). */
@@ -272,6 +272,13 @@ function isSignal(value: unknown): value is AbortSignal {
 }
 
 /** Before the first child comes, and after the last has gone (T6). */
-function listen(token: CancellationToken, change: "addEventListener" | "removeEventListener"): void {
+function listen(
+  token: CancellationToken,
+  change: "addEventListener" | "removeEventListener" = "addEventListener",
+): void {
   if (token._newest === undefined && isSignal(token._bridge)) token._bridge[change]("abort", token);
+}
+
+function unlisten(token: CancellationToken): void {
+  listen(token, "removeEventListener");
 }

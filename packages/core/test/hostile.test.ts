@@ -76,3 +76,29 @@ describe(TimeoutError, () => {
     expect(Error.stackTraceLimit).toBe(stackTraceLimit);
   });
 });
+
+describe("an abort signal of somebody's own make", () => {
+  it.each([
+    ["has no removeEventListener", undefined],
+    [
+      "throws when the listener is taken back",
+      () => {
+        throw new Error("not removed");
+      },
+    ],
+  ])("that %s holds no scope up, and is told about (L1, L9)", async (_, removeEventListener) => {
+    using reports = captureReports();
+    const token = { aborted: false, addEventListener() {}, removeEventListener } as unknown as AbortSignal;
+    const scope = new TaskScope({ token });
+    const work = new Deferred();
+    scope.spawn(() => work.promise);
+    const joined = scope.join();
+    work.resolve();
+    await joined;
+    expect(scope.state).toBe("closed");
+    expect(await TaskScope.run(() => 1, { token })).toBe(1);
+    expect(reports.map(({ message }) => message)).toEqual(
+      Array(2).fill("Error in removeEventListener of AbortSignal"),
+    );
+  });
+});
