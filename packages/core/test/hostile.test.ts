@@ -102,3 +102,33 @@ describe("an abort signal of somebody's own make", () => {
     );
   });
 });
+
+describe("a native promise of somebody's own make", () => {
+  it("that changes its constructor fails its task (L1)", async () => {
+    using reports = captureReports();
+    let reads = 0;
+    const promise = Object.defineProperty(Promise.resolve(1), "constructor", {
+      get() {
+        if (reads++ > 0) throw new Error("unreadable constructor");
+        return Promise;
+      },
+    });
+    const scope = new TaskScope();
+    const task = scope.spawn(() => promise);
+    await scope.join();
+    expect(task.status).toBe("failed");
+    expect(reports.map(({ error }) => error)).toEqual([new Error("unreadable constructor")]);
+  });
+
+  it("that cannot be asked leaves no registration behind when it is raced (L7)", async () => {
+    const { signal } = new AbortController();
+    let listeners = 0;
+    signal.addEventListener = () => void listeners++;
+    signal.removeEventListener = () => void listeners--;
+    const promise = unreadable(Promise.resolve(1), "constructor");
+    expect(await rejection(CancellationToken.from(signal).race(promise))).toEqual(
+      new Error("unreadable constructor"),
+    );
+    expect(listeners).toBe(0);
+  });
+});
