@@ -132,3 +132,13 @@ describe("a native promise of somebody's own make", () => {
     expect(listeners).toBe(0);
   });
 });
+
+describe("split of a group error", () => {
+  it.each([undefined, null, "TimeoutError", {}])("refuses %s (L11)", (match) => {
+    for (const errors of [[], [new Error()]]) {
+      const split = (): unknown => new TaskGroupError(errors).split(match as never);
+      expect(split).toThrow(TypeError);
+      expect(split).toThrow(/`match`.*a function/);
+    }
+  });
+});
