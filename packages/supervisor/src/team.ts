@@ -107,23 +107,10 @@ export class Team implements ChildOwner {
     this.#maxRestarts = maxRestarts;
     this.#withinMs = withinMs;
     this.#window = restartWindow(maxRestarts, withinMs);
-    this.scope = new TaskScope(
-      {
-        ...options,
-        // The keeper has a slot, too.
-        concurrency: concurrency + 1,
-        onTaskDone: (task) => {
-          // By identity: a name is made when it is asked for, and this is asked of every task.
-          if (!this.keepers.delete(task)) onTaskDone?.(task);
-          this.#restIfDone();
-        },
-      },
-      this.#verdict,
-    );
     let fatal = false;
     this.attempts = new TaskScope(
       {
-        name: this.scope.name,
+        name: options.name,
         onTaskDone,
         // Asked first, then the failure is told. The attempts' own way would be to cancel all at once.
         isFatal: (error) => {
@@ -138,6 +125,22 @@ export class Team implements ChildOwner {
         },
       },
       new Verdict("Supervisor"),
+    );
+    // Now that all options are looked at: it follows the outer token.
+    this.scope = new TaskScope(
+      {
+        ...options,
+        // The keeper has a slot, too.
+        concurrency: concurrency + 1,
+        name: this.attempts.name,
+        onTaskDone: (task) => {
+          // First, as the callback may throw.
+          this.#restIfDone();
+          // By identity: a name is made when it is asked for, and this is asked of every task.
+          if (!this.keepers.delete(task)) onTaskDone?.(task);
+        },
+      },
+      this.#verdict,
     );
     void this.attempts.run(() => new Promise(() => undefined));
   }
