@@ -37,6 +37,8 @@ export async function mapItems<T, R>(
       const pulled = source.pull();
       // No turn of the microtask queue for what is there already.
       const step = pulled instanceof Promise ? await pulled : pulled;
+      // As a loop of the language's; it would never end.
+      if (Object(step) !== step) throw wrongType("items", "an iterator whose steps are objects", step);
       if (step.done === true) return results;
       token.throwIfCancelled();
       const { value } = step;
