@@ -165,10 +165,11 @@ export class CancellationToken {
   race<T>(promise: PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const settled = Promise.resolve(promise);
-      // First in line: a token that is cancelled already calls back in a microtask, too.
+      // First, as a promise of somebody's own make may throw.
+      settled.then(resolve, reject);
+      this.throwIfCancelled();
       const forget = this.onCancel(reject);
       settled.then(forget, forget);
-      settled.then(resolve, reject);
     });
   }
 

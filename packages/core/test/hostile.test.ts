@@ -125,10 +125,12 @@ describe("a native promise of somebody's own make", () => {
     let listeners = 0;
     signal.addEventListener = () => void listeners++;
     signal.removeEventListener = () => void listeners--;
-    const promise = unreadable(Promise.resolve(1), "constructor");
-    expect(await rejection(CancellationToken.from(signal).race(promise))).toEqual(
-      new Error("unreadable constructor"),
-    );
+    for (const property of ["constructor", "then"]) {
+      const promise = unreadable(Promise.resolve(1), property);
+      expect(await rejection(CancellationToken.from(signal).race(promise))).toEqual(
+        new Error(`unreadable ${property}`),
+      );
+    }
     expect(listeners).toBe(0);
   });
 });
