@@ -6,8 +6,11 @@ const deepImports = {
   group: ["@scope/*/*"],
   message: "Import packages by their name alone: what a sibling needs is public.",
 };
-/** Of tests: the helpers for Node are apart, since the others run in browsers too. */
-const deepImportsOfTests = { ...deepImports, group: [...deepImports.group, "!@scope/test-utils/node"] };
+/** Of tests: the helpers for Node are apart, since the others run in browsers too, and so is time without a test runner. */
+const deepImportsOfTests = {
+  ...deepImports,
+  group: [...deepImports.group, "!@scope/test-utils/node", "!@scope/test-utils/clock"],
+};
 const otherPackages = {
   regex: "^\\.\\./(\\.\\./)*(packages/|(core|taskgroup|supervisor|persistent|guarded)(/|$))",
   message: "Import other packages by their name.",
@@ -105,11 +108,11 @@ export default defineConfig(
     rules: { "@typescript-eslint/no-explicit-any": "off" },
   },
   {
-    // The helpers of the tests and the model checker run on Node and print.
-    files: ["packages/{test-utils,model-check}/src/**/*.ts"],
+    // The helpers of the tests, the model checker and the fuzzer run on Node and print.
+    files: ["packages/{test-utils,model-check,fuzz}/src/**/*.ts"],
     rules: {
       "no-console": "off",
-      "no-restricted-imports": ["error", { patterns: [deepImports, otherPackages] }],
+      "no-restricted-imports": ["error", { patterns: [deepImportsOfTests, otherPackages] }],
     },
   },
   {
@@ -117,7 +120,7 @@ export default defineConfig(
     files: [
       "**/test/**/*.ts",
       "**/bench/**/*.ts",
-      "packages/{test-utils,model-check}/src/**/*.ts",
+      "packages/{test-utils,model-check,fuzz}/src/**/*.ts",
       "scripts/consumer/*.ts",
     ],
     rules: {

@@ -19,6 +19,7 @@ const steps = [
   ["test:coverage"],
   ["model-check"],
   ["mutants", "--short"],
+  ["fuzz"],
   ["check:package"],
   ["check:consumer"],
   ["check:versions"],
