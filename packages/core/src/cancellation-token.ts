@@ -269,7 +269,7 @@ function follow(name: string, signal: unknown): CancellationToken {
 
 function isSignal(value: unknown): value is AbortSignal {
   const signal = value as Partial<AbortSignal> | null | undefined;
-  return typeof signal?.addEventListener === "function" && "aborted" in signal;
+  return typeof signal?.addEventListener === "function" && signal.aborted !== undefined;
 }
 
 /** Before the first child comes, and after the last has gone (T6). */

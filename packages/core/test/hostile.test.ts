@@ -78,6 +78,13 @@ describe(TimeoutError, () => {
 });
 
 describe("an abort signal of somebody's own make", () => {
+  it("whose state cannot be asked is refused at the door, shielded or not (L11)", () => {
+    const token = unreadable(new AbortController().signal, "aborted");
+    for (const shield of [false, true]) {
+      expect(() => new TaskScope({ token, shield })).toThrow("unreadable aborted");
+    }
+  });
+
   it.each([
     ["has no removeEventListener", undefined],
     [
