@@ -109,7 +109,7 @@ const childSpec = {
     ),
   ),
   stopTimeout: optional(duration),
-  significant: optional(boolean),
+  significant: optional(oneOf(true, false)),
 };
 /** Whatever is not "failures" keeps all. */
 const retain: Kind = { ...oneOf("all", "failures"), takes: () => true };
@@ -498,7 +498,6 @@ const coreDoors: Door[] = [
     params: { handler: optional(func("free")) },
     call([handler]) {
       const previous = core.setTaskErrorHandler(handler as never);
-      core.reportTaskError({ message: "to the new one", error: undefined });
       return core.setTaskErrorHandler(previous);
     },
   },

@@ -383,9 +383,9 @@ export class World implements Hands {
           // A callback's own promise is its user's.
           if (!counted && behaviour !== "throws") this.#strayed.add(error);
         });
-        if (result instanceof Promise && behaviour !== "returns") {
+        if (isA(result, Promise) && behaviour !== "returns") {
           const end = (): void => begin(-1);
-          const noted = afterwards(result, counted ? end : () => undefined);
+          const noted = afterwards(result as Promise<unknown>, counted ? end : () => undefined);
           ends = !(counted && noted);
         }
         return result;
@@ -531,7 +531,11 @@ export class World implements Hands {
         if (has(owner, "acknowledge")) this.call("acknowledge", () => owner.acknowledge!(task));
         break;
       case "background": {
-        const background = this.group("the background", undefined, { most: 2 });
+        const background = this.group("the background", undefined, {
+          // Under a main a fatal one is logged.
+          least: this.groups[0]?.name === "guarded runMain" ? 0 : 1,
+          most: 2,
+        });
         const fn = this.#callback("task", value, background);
         this.track(this.within(() => this.call("spawn", () => spawn(fn as never))));
         break;
