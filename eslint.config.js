@@ -6,10 +6,15 @@ const deepImports = {
   group: ["@scope/*/*"],
   message: "Import packages by their name alone: what a sibling needs is public.",
 };
-/** Of tests: the helpers for Node are apart, since the others run in browsers too. Random numbers need no test. */
+/** Of tests: the helpers for Node are apart, since the others run in browsers too, and so is what needs no test runner. */
 const deepImportsOfTests = {
   ...deepImports,
-  group: [...deepImports.group, "!@scope/test-utils/node", "!@scope/test-utils/random"],
+  group: [
+    ...deepImports.group,
+    "!@scope/test-utils/clock",
+    "!@scope/test-utils/node",
+    "!@scope/test-utils/random",
+  ],
 };
 const otherPackages = {
   regex: "^\\.\\./(\\.\\./)*(packages/|(core|taskgroup|supervisor|persistent|guarded)(/|$))",
@@ -108,8 +113,8 @@ export default defineConfig(
     rules: { "@typescript-eslint/no-explicit-any": "off" },
   },
   {
-    // The helpers of the tests, the model checker and the soak run on Node and print.
-    files: ["packages/{test-utils,model-check,soak}/src/**/*.ts"],
+    // The helpers of the tests, the model checker, the soak and the fuzzer run on Node and print.
+    files: ["packages/{test-utils,model-check,soak,fuzz}/src/**/*.ts"],
     rules: {
       "no-console": "off",
       "no-restricted-imports": ["error", { patterns: [deepImportsOfTests, otherPackages] }],
@@ -120,7 +125,7 @@ export default defineConfig(
     files: [
       "**/test/**/*.ts",
       "**/bench/**/*.ts",
-      "packages/{test-utils,model-check,soak}/src/**/*.ts",
+      "packages/{test-utils,model-check,soak,fuzz}/src/**/*.ts",
       "scripts/consumer/**/*.ts",
       "scripts/runtimes/*.ts",
     ],

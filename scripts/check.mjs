@@ -19,6 +19,7 @@ const steps = [
   ["test:coverage"],
   ["model-check"],
   ["mutants", "--short"],
+  ["fuzz"],
   ["soak", "--seconds", "20"],
   ["api"],
   ["check:package"],

@@ -74,7 +74,7 @@ export const mutants = [
   {
     name: "a followed signal keeps its listener",
     file: `${core}/src/cancellation-token.ts`,
-    find: '  if (parent._bridge !== undefined) listen(parent, "removeEventListener");\n',
+    find: '  if (parent._bridge !== undefined) callSafely(unlisten, parent, "removeEventListener", "AbortSignal");\n',
     replace: "",
     tests: [`${core}/test/interop.test.ts`],
   },

@@ -1,14 +1,14 @@
 /** The door of L11: bad input is refused before anything has started, in one wording. */
 
 /** The error for an unfit argument: names it, what was expected, and what came. */
-export function wrongType(name: string, expected: string, value: unknown, outOfRange = false): TypeError {
+export function wrongType(name: string, expected: string, value: unknown, outOfRange?: boolean): TypeError {
   const shown = Object(value) === value ? Object.prototype.toString.call(value) : String(value);
   const message = `Expected \`${name}\` to be ${expected}, got ${shown} (${typeof value})`;
   return new (outOfRange ? RangeError : TypeError)(message);
 }
 
-export function checkFunction(name: string, value: unknown, expected = "a function"): void {
-  if (typeof value !== "function") throw wrongType(name, expected, value);
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== "function") throw wrongType(name, "a function", value);
 }
 
 export function checkName(value: unknown): void {

@@ -164,11 +164,12 @@ export class CancellationToken {
    */
   race<T>(promise: PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      // First in line: a token that is cancelled already calls back in a microtask, too.
-      const forget = this.onCancel(reject);
       const settled = Promise.resolve(promise);
-      settled.then(forget, forget);
+      // First, as a promise of somebody's own make may throw.
       settled.then(resolve, reject);
+      this.throwIfCancelled();
+      const forget = this.onCancel(reject);
+      settled.then(forget, forget);
     });
   }
 
@@ -209,7 +210,16 @@ export function unlink(token: CancellationToken): void {
   else newer._older = older;
   if (older !== undefined) older._newer = newer;
   token._parent = token._newer = token._older = undefined;
-  if (parent._bridge !== undefined) listen(parent, "removeEventListener");
+  if (parent._bridge !== undefined) {
+    callSafely(
+      (token) => {
+        listen(token, "removeEventListener");
+      },
+      parent,
+      "removeEventListener",
+      "AbortSignal",
+    );
+  }
 }
 
 /** Takes a leaf's callback back (T5). */
@@ -268,7 +278,7 @@ function follow(name: string, signal: unknown): CancellationToken {
 
 function isSignal(value: unknown): value is AbortSignal {
   const signal = value as Partial<AbortSignal> | null | undefined;
-  return typeof signal?.addEventListener === "function" && "aborted" in signal;
+  return typeof signal?.addEventListener === "function" && signal.aborted !== undefined;
 }
 
 /** Before the first child comes, and after the last has gone (T6). */

@@ -25,8 +25,11 @@ export function frameless<C extends ErrorConstructor | AggregateErrorConstructor
       const { stackTraceLimit } = Error as { stackTraceLimit?: number };
       // Not by assignment, which throws where Error is frozen.
       if (!debugging) Reflect.set(Error, "stackTraceLimit", 0);
-      super(first, second);
-      Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
+      try {
+        super(first, second);
+      } finally {
+        Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
+      }
     }
   };
   return Frameless as unknown as C;
@@ -54,7 +57,11 @@ export class CancelledError extends /* @__PURE__ */ frameless(Error) {
     let message = typeof reason === "string" ? reason : "Cancelled";
     let cause: ErrorOptions | undefined;
     try {
-      if (reason instanceof Cancelled) return reason;
+      if (reason instanceof Cancelled) {
+        // Whoever prints it or asks whose it is must be able to.
+        message = String(reason) + reason.source;
+        return reason;
+      }
       if (reason instanceof Error) {
         message = String((reason as { message: unknown }).message);
         cause = { cause: reason };

@@ -57,7 +57,7 @@ export function callSafely<A>(
     callback(argument);
     return true;
   } catch (error) {
-    reportTaskError({ message: `Error in ${what} of ${owner.toString()}`, error });
+    reportTaskError({ message: `Error in ${what} of ${String(owner)}`, error });
     return false;
   }
 }

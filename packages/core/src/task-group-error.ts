@@ -1,3 +1,4 @@
+import { checkFunction } from "./arguments.ts";
 import { brand } from "./brand.ts";
 import { frameless } from "./errors.ts";
 import type { Task } from "./task.ts";
@@ -58,6 +59,7 @@ export class TaskGroupError extends /* @__PURE__ */ frameless(AggregateError) {
   split(
     match: ((error: unknown) => boolean) | ErrorClass,
   ): [matching: TaskGroupError | undefined, rest: TaskGroupError | undefined] {
+    checkFunction("match", match);
     const matches = isErrorClass(match) ? (error: unknown): boolean => error instanceof match : match;
     const matching: Entry[] = [];
     const rest: Entry[] = [];
@@ -103,7 +105,8 @@ function isErrorClass(match: ((error: unknown) => boolean) | ErrorClass): match 
   return "message" in Object(match.prototype);
 }
 
-function firstLine(error: unknown): string {
+/** Never throws. */
+export function firstLine(error: unknown): string {
   try {
     return String(error instanceof Error ? error.message : error).split("\n", 1)[0]!;
   } catch {

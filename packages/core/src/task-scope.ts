@@ -31,7 +31,7 @@
  * - C6. Its token knows it only while somebody observes: otherwise a scope that was dropped could not be told from one that is kept.
  */
 import { type Leftovers, unwatch, watch } from "./abandoned.ts";
-import { checkCount, checkDuration, checkFunction, checkName } from "./arguments.ts";
+import { checkCount, checkDuration, checkFunction, checkName, wrongType } from "./arguments.ts";
 import { brand, readable } from "./brand.ts";
 import { startDeadline } from "./cancellation-source.ts";
 import { CancellationToken, Token, cancelToken, toToken, unlink } from "./cancellation-token.ts";
@@ -41,7 +41,7 @@ import { emit, observed, ownerOf } from "./observe.ts";
 import { callSafely, reportTaskError } from "./report.ts";
 import { Slots } from "./slots.ts";
 import { type Listeners, OwnedTask, type Task, isOwnCancellation, start, tell } from "./task.ts";
-import { TaskGroupError } from "./task-group-error.ts";
+import { TaskGroupError, firstLine } from "./task-group-error.ts";
 import { startTimer } from "./timer.ts";
 import type {
   CancelSource,
@@ -165,8 +165,8 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     checkName(name);
     checkDuration("timeout", timeout);
     checkCount("concurrency", concurrency, 1);
-    if (onError !== "report" && onError !== "ignore") {
-      checkFunction("onError", onError, '"report", "ignore" or a function');
+    if (onError !== "report" && onError !== "ignore" && typeof onError !== "function") {
+      throw wrongType("onError", '"report", "ignore" or a function', onError);
     }
     checkFunction("isFatal", isFatal);
     if (onTaskDone !== undefined) checkFunction("onTaskDone", onTaskDone);
@@ -397,7 +397,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     } else if (task === undefined) this.#failure = { rank: 1, error };
     else this.#report(error, task, fatal ? "report" : this.#onError, fatal ? OUTRANKED : "");
     // Somebody else's `CancelledError` would be used as it is, and say that this was no sibling's doing.
-    if (cancelSiblings) this.#cancel(error instanceof CancelledError ? error.message : error, "sibling");
+    if (cancelSiblings) this.#cancel(error instanceof CancelledError ? firstLine(error) : error, "sibling");
   }
 
   #report(error: unknown, task: Task<unknown> | undefined, onError: ErrorPolicy, remark = ""): void {

@@ -197,14 +197,16 @@ export const OwnedTask = Task as unknown as new <T>(
 
 /** Calls the function of a task: its synchronous part runs here, its end comes in a microtask at the earliest (K1). */
 export function start<T>(task: Task<T>, fn: TaskFunction<T>): void {
-  let promise: Promise<T>;
   if (observed()) emit({ type: "task-started", task });
   try {
     // As `await` would: a native promise as it is, anything thenable adopted, a plain value wrapped.
-    promise = Promise.resolve(fn(task.token));
+    follow(task, Promise.resolve(fn(task.token)));
   } catch (error) {
-    promise = Promise.reject(error);
+    follow(task, Promise.reject(error));
   }
+}
+
+function follow(task: Task<unknown>, promise: Promise<unknown>): void {
   // Two shared functions, bound by `this` alone: bound arguments or closures would cost more, memory above all.
   task._end = Promise.prototype.then.call(promise, succeed.bind(task), fail.bind(task));
   if (observed()) emit({ type: "task-suspended", task });

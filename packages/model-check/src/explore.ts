@@ -10,7 +10,7 @@
  */
 import { setTaskErrorHandler } from "@scope/core";
 import { DepthFirst, Random, Recorder, Replay, SEPARATOR } from "./chooser.ts";
-import { Clock } from "./clock.ts";
+import { Clock } from "@scope/test-utils/clock";
 import { checkLaws } from "./laws.ts";
 import { World } from "./world.ts";
 

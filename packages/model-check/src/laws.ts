@@ -9,7 +9,7 @@ import {
   TimeoutError,
   isCancellation,
 } from "@scope/core";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "@scope/test-utils/clock";
 import { type OwnerRecord, type Wait, type Work, type World, leavesOf } from "./world.ts";
 
 export function checkLaws(world: World, clock: Clock): void {

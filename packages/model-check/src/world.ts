@@ -21,7 +21,7 @@ import {
   type TokenLike,
 } from "@scope/core";
 import type { Recorder } from "./chooser.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "@scope/test-utils/clock";
 
 /** How a function ends by itself: each is an event of its own, of which one comes to pass. */
 export type End = "returns" | "fails" | "fails fatally" | "throws a cancellation";

@@ -65,11 +65,13 @@ export class ServiceGroup extends ServiceBase {
 
   /** @throws TypeError, RangeError for a bad argument; the message names it. */
   constructor(services: Iterable<Service>, options: ServiceGroupOptions = {}) {
-    super(options, false);
+    const list = [...services];
     for (const name of ["startTimeout", "stopTimeout", "restartDelay"] as const) {
       checkDuration(name, options[name] ?? 0);
     }
-    this.#services = [...services];
+    // Now, as it follows the outer token.
+    super(options, false);
+    this.#services = list;
     this.#options = options;
   }
 

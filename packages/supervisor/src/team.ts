@@ -95,7 +95,7 @@ export class Team implements ChildOwner {
       onEvent = noop,
       concurrency = Infinity,
       onError,
-      onTaskDone,
+      onTaskDone = noop,
       isFatal = (error: unknown) => error instanceof FatalError,
     } = options;
     checkOneOf("strategy", strategy, ["one-for-one", "one-for-all", "rest-for-one"]);
@@ -103,6 +103,7 @@ export class Team implements ChildOwner {
     checkDuration("withinMs", withinMs);
     checkCount("concurrency", concurrency, 1);
     checkFunction("onEvent", onEvent);
+    checkFunction("onTaskDone", onTaskDone);
     this.#strategy = strategy;
     this.#onEvent = onEvent;
     this.#maxRestarts = maxRestarts;
@@ -114,9 +115,10 @@ export class Team implements ChildOwner {
         // The keeper has a slot, too.
         concurrency: concurrency + 1,
         onTaskDone: (task) => {
-          // By identity: a name is made when it is asked for, and this is asked of every task.
-          if (!this.keepers.delete(task)) onTaskDone?.(task);
+          // First, as the callback may throw.
           this.#restIfDone();
+          // By identity: a name is made when it is asked for, and this is asked of every task.
+          if (!this.keepers.delete(task)) onTaskDone(task);
         },
       },
       this.#verdict,

@@ -50,6 +50,8 @@ export function mapItems<T, R>(
 
       /** Returns whether there may be more. */
       function take(step: IteratorResult<T>): boolean {
+        // As a loop of the language's; it would never end.
+        if (Object(step) !== step) throw wrongType("items", "an iterator whose steps are objects", step);
         if (step.done === true) {
           resolve();
           return false;
