@@ -1,15 +1,7 @@
 // Runs everything that CI runs, in order, and stops at the first failure.
 // `--after-tests` leaves out `pnpm test`, for a caller who has just run it.
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { root } from "./lib.mjs";
-
-const chromium = [
-  process.env.CHROMIUM_PATH,
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-].some((file) => file !== undefined && existsSync(file));
+import { hasChromium, root } from "./lib.mjs";
 
 const steps = [
   ...(process.argv.includes("--after-tests") ? [] : [["test"]]),
@@ -35,7 +27,7 @@ const steps = [
 ];
 
 for (const step of steps) {
-  if (["test:browser", "check:bundlers"].includes(step[0]) && !chromium && process.env.CI === undefined) {
+  if (["test:browser", "check:bundlers"].includes(step[0]) && !hasChromium && process.env.CI === undefined) {
     console.log(`\n==> ${step[0]}: skipped, there is no Chromium here`);
     continue;
   }

@@ -1,6 +1,6 @@
 // What the checks have in common: running commands, and an empty npm project with the packed packages in it.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -27,6 +27,13 @@ export function run(command, args, options = {}) {
   }
   return result.stdout;
 }
+
+export const hasChromium = [
+  process.env.CHROMIUM_PATH,
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+].some((file) => file !== undefined && existsSync(file));
 
 /** Ends the program over arguments that `parseArgs` has refused. */
 export function usageError(error, usage) {

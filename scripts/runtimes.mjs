@@ -6,7 +6,7 @@ import { cpSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { emptyProject, packAll, readJson, root } from "./lib.mjs";
+import { emptyProject, hasChromium, packAll, readJson, root } from "./lib.mjs";
 
 /** From npm, but for Chromium, which is the system's. */
 const known = [
@@ -51,6 +51,10 @@ if (help) {
   process.exit();
 }
 const runtimes = named.split(/[\s,]+/).filter((name) => name !== "");
+if (named === known.join() && !hasChromium && process.env.CI === undefined) {
+  console.log("chromium: left out, there is none here");
+  runtimes.splice(runtimes.indexOf("chromium"), 1);
+}
 if (runtimes.length === 0) refuse("which runtimes?");
 for (const name of runtimes) {
   if (!/^(chromium|(node|bun|deno)@\d[\w.-]*)$/.test(name)) refuse(`no such runtime: ${name}`);
