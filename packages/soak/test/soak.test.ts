@@ -7,7 +7,7 @@ import { scenes } from "../src/scenes.ts";
 import { type Outcome, type SoakOptions, soak } from "../src/soak.ts";
 
 /** The engine of the tests optimises, and keeps what it learns: only a leak is as large as this. */
-const LIMITS = { heap: 1e6, rss: Infinity };
+const LIMITS = { heap: 5e5, rss: Infinity };
 
 /** Soaks for a moment; with scenes that are not its own, one at a time. */
 function soakIn(...own: Scene[]): Promise<Outcome> {
@@ -73,13 +73,13 @@ describe("the judge", { timeout: 60_000 }, () => {
     const soakWith = (keep: (task: unknown) => unknown): Promise<Outcome> =>
       soakFor({
         seconds: 0.1,
-        least: 9,
+        least: 12,
         lanes: 1,
         scenes: [
           scene(async () => {
             await TaskScope.run((scope) => {
-              for (let count = 0; count < 20; count++)
-                keep(scope.spawn(() => Array.from({ length: 100 }, () => count)));
+              for (let count = 0; count < 50; count++)
+                keep(scope.spawn(() => Array.from({ length: 200 }, () => count)));
             });
             await sleep(1);
           }),
