@@ -85,7 +85,7 @@ function toParent(like: unknown): CancellationToken {
 export function tie(token: CancellationToken, parent: CancellationToken): () => void {
   // A relay below the further parent carries its cancellation over.
   const relay = new Token(parent);
-  if (relay._error !== undefined) cancelToken(token, relay._error);
+  if (relay._error) cancelToken(token, relay._error);
   relay._bridge = token;
   return () => {
     unlink(relay);

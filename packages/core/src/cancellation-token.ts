@@ -94,14 +94,14 @@ export class CancellationToken {
   private constructor(parent: CancellationToken | undefined, owner?: Owner) {
     this._error = this._parent = this._newer = this._older = this._newest = this._bridge = undefined;
     this._owner = owner;
-    if (parent === undefined || parent === NONE) return;
+    if (!parent || parent === NONE) return;
     this._error = parent.error;
-    if (this._error !== undefined) return;
-    if (parent._bridge !== undefined) listen(parent, "addEventListener");
+    if (this._error) return;
+    if (parent._bridge) listen(parent, "addEventListener");
     const older = parent._newest;
     this._parent = parent;
     this._older = older;
-    if (older !== undefined) older._newer = this;
+    if (older) older._newer = this;
     parent._newest = this;
   }
 
@@ -111,7 +111,7 @@ export class CancellationToken {
 
   /** Why, once cancelled: the same object for every descendant and every thrower. */
   get error(): CancelledError | undefined {
-    if (this._error === undefined && this._bridge !== undefined) this.handleEvent();
+    if (!this._error && this._bridge) this.handleEvent();
     return this._error;
   }
 
@@ -123,17 +123,17 @@ export class CancellationToken {
    */
   get signal(): AbortSignal {
     let bridge = this._bridge;
-    if (bridge === undefined) {
+    if (!bridge) {
       this._bridge = bridge = new AbortController();
       tokens.set(bridge.signal, this);
-      if (this._error !== undefined) bridge.abort(this._error);
+      if (this._error) bridge.abort(this._error);
     }
     return (bridge as { signal?: AbortSignal }).signal ?? (bridge as AbortSignal);
   }
 
   /** @throws CancelledError `token.error`, once cancelled. */
   throwIfCancelled(): void {
-    if (this.error !== undefined) throw this.error;
+    if (this.error) throw this.error;
   }
 
   /**
@@ -147,7 +147,7 @@ export class CancellationToken {
     checkFunction("callback", callback);
     const leaf = new Token(this);
     leaf._bridge = callback;
-    if (leaf._error !== undefined) {
+    if (leaf._error) {
       void Promise.resolve().then(() => {
         notify(leaf);
       });
@@ -205,15 +205,15 @@ const NONE = /* @__PURE__ */ new Token(undefined);
 /** Takes a token out of its parent's list; it keeps its own children and callbacks. */
 export function unlink(token: CancellationToken): void {
   const { _parent: parent, _newer: newer, _older: older } = token;
-  if (parent === undefined) return;
-  if (newer === undefined) parent._newest = older;
+  if (!parent) return;
+  if (!newer) parent._newest = older;
   else newer._older = older;
-  if (older !== undefined) older._newer = newer;
+  if (older) older._newer = newer;
   token._parent = token._newer = token._older = undefined;
-  if (parent._bridge !== undefined) {
+  if (parent._bridge) {
     callSafely(
-      (token) => {
-        listen(token, "removeEventListener");
+      (followed) => {
+        listen(followed, "removeEventListener");
       },
       parent,
       "removeEventListener",
@@ -230,13 +230,13 @@ export function unregister(leaf: CancellationToken): void {
 
 /** Cancels a token and everything below it (T4), unless it was cancelled before: the first call wins. */
 export function cancelToken(root: CancellationToken, error: CancelledError): void {
-  if (root._error !== undefined) return;
+  if (root._error) return;
   const reached = [root];
   for (const token of reached) {
-    if (token._error !== undefined) continue;
+    if (token._error) continue;
     token._error = error;
     const bridge = token._bridge;
-    if (bridge !== undefined && /* @__KEY__ */ "_bridge" in bridge) reached.push(bridge);
+    if (bridge && /* @__KEY__ */ "_bridge" in bridge) reached.push(bridge);
     for (let child = token._newest; child; child = child._older) reached.push(child);
   }
   reached.forEach(notify);
@@ -244,7 +244,7 @@ export function cancelToken(root: CancellationToken, error: CancelledError): voi
 
 /** The second phase, for one token: out of the list (T2), then its callback, or the signal that it has made. */
 function notify(token: CancellationToken): void {
-  if (token._owner === undefined) unlink(token);
+  if (!token._owner) unlink(token);
   else token._owner._asked(token._error!);
   const bridge = token._bridge;
   if (typeof bridge === "function") {
@@ -268,7 +268,7 @@ export function toToken(name: string, like: unknown): CancellationToken {
 function follow(name: string, signal: unknown): CancellationToken {
   if (!isSignal(signal)) throw wrongType(name, "a CancellationToken or an AbortSignal", signal);
   let token = tokens.get(signal);
-  if (token === undefined) {
+  if (!token) {
     token = new Token(undefined);
     token._bridge = signal;
     tokens.set(signal, token);
@@ -283,5 +283,5 @@ function isSignal(value: unknown): value is AbortSignal {
 
 /** Before the first child comes, and after the last has gone (T6). */
 function listen(token: CancellationToken, change: "addEventListener" | "removeEventListener"): void {
-  if (token._newest === undefined && isSignal(token._bridge)) token._bridge[change]("abort", token);
+  if (!token._newest && isSignal(token._bridge)) token._bridge[change]("abort", token);
 }

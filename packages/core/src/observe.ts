@@ -85,7 +85,7 @@ export function observed(): boolean {
 
 /** The owner of a token, or of the nearest one above it that is anybody's. */
 export function ownerOf(token: CancellationToken | undefined): TokenOwner | undefined {
-  while (token !== undefined && token._owner === undefined) token = token._parent;
+  while (token && !token._owner) token = token._parent;
   return token?._owner as TokenOwner | undefined;
 }
 

@@ -60,7 +60,7 @@ export class Slots {
       return;
     }
     const place = new Place(this, task, fn, this.#last);
-    if (this.#last === undefined) this.#first = place;
+    if (!this.#last) this.#first = place;
     else this.#last._after = place;
     this.#last = place;
     this.waiting++;
@@ -72,7 +72,7 @@ export class Slots {
   /** A task has ended and gives its slot back. */
   leave(): void {
     this._free++;
-    if (this._free > 0 && this.#first !== undefined) {
+    if (this._free > 0 && this.#first) {
       this._free--;
       this._depart(this.#first, "granted");
     }
@@ -81,9 +81,9 @@ export class Slots {
   /** @internal */
   _depart(place: Place, state: "granted" | "withdrawn"): void {
     const { _before: before, _after: after } = place;
-    if (before === undefined) this.#first = after;
+    if (!before) this.#first = after;
     else before._after = after;
-    if (after === undefined) this.#last = before;
+    if (!after) this.#last = before;
     else after._before = before;
     place._state = state;
     this.waiting--;
@@ -102,7 +102,7 @@ function begin(this: Place): void {
   const { _task: task } = this;
   task._state = this._owner;
   const { _error: error } = task.token;
-  if (error === undefined) {
+  if (!error) {
     start(task, this._fn);
     return;
   }

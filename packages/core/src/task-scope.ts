@@ -217,7 +217,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   /** A snapshot of the live tasks, oldest first. */
   get tasks(): ReadonlySet<Task<unknown>> {
     const tasks: Task<unknown>[] = [];
-    for (let token = this.token._newest; token !== undefined; token = token._older) {
+    for (let token = this.token._newest; token; token = token._older) {
       if ((token._owner as Partial<Task<unknown>> | undefined)?._state)
         tasks.push(token._owner as Task<unknown>);
     }
@@ -239,10 +239,10 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     if (this.#phase === "closed") {
       throw new InvalidStateError(`${this.#label} is closed: open another`);
     }
-    if (this.token._error !== undefined) {
+    if (this.token._error) {
       throw new InvalidStateError(`${this.#label} is shutting down: check cancelRequested first`);
     }
-    if (this.#phase === "open" && this.#body === "none" && this.#leftovers === undefined) {
+    if (this.#phase === "open" && this.#body === "none" && !this.#leftovers) {
       this.#leftovers = { label: this.#label, site: this.#site, policy: this.#policy };
       watch(this, this.#leftovers);
     }
@@ -250,7 +250,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     this.#size++;
     if (debugging) keepSite(task.token, this._outer, `Task "${task.name}" of ${this.#label}`);
     if (observed()) emit({ type: "task-spawned", task, scope: this, options });
-    if (this.#slots === undefined) start(task, fn);
+    if (!this.#slots) start(task, fn);
     else this.#slots.enter(task, fn);
     return task;
   }
@@ -299,12 +299,12 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     const told = this.#told;
     const failure = this.#failure;
     this.#told = this.#failure = this.#outranked = undefined;
-    if (interrupted && told !== undefined && told.rank <= (ending?.rank ?? 3)) ending = told;
-    if (failure !== undefined) {
-      if (ending === undefined || ending.rank > 1) ending = failure;
+    if (interrupted && told && told.rank <= (ending?.rank ?? 3)) ending = told;
+    if (failure) {
+      if (!ending || ending.rank > 1) ending = failure;
       else if (ending.error !== failure.error) this.#report(failure.error, undefined, "report", OUTRANKED);
     }
-    if (ending !== undefined) throw ending.error;
+    if (ending) throw ending.error;
     if (interrupted) throw this.token._error;
     return value as R;
   }
@@ -317,7 +317,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
    */
   async join(): Promise<void> {
     const ending = await this.#closed();
-    if (ending !== undefined) throw ending.error;
+    if (ending) throw ending.error;
   }
 
   /**
@@ -331,7 +331,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     checkDuration("timeout", timeout);
     this.#cancel(reason, "shutdown");
     const ending = await this.#closed(timeout);
-    if (ending !== undefined && ending.rank !== 3) throw ending.error;
+    if (ending && ending.rank !== 3) throw ending.error;
   }
 
   /**
@@ -352,9 +352,9 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     this.#telling = true;
     const failed = task._state === "failed";
     if (failed) this.#hasErrors = true;
-    if (this.#onTaskDone !== undefined) callSafely(this.#onTaskDone, task, "onTaskDone", this);
+    if (this.#onTaskDone) callSafely(this.#onTaskDone, task, "onTaskDone", this);
     if (failed) this.#failed(task._outcome, task);
-    if (listeners !== undefined) tell(task, listeners);
+    if (listeners) tell(task, listeners);
     this.#slots?.leave();
     this.#telling = false;
     if (this.#size === 0 && this.#waiters?.length) this.#close();
@@ -383,18 +383,18 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
       fatal = this.#isFatal(error);
     };
     callSafely(ask, undefined, "isFatal", this);
-    let cancelSiblings = fatal || task === undefined;
+    let cancelSiblings = fatal || !task;
     if (fatal) this.#fatal ??= { rank: 0, error };
-    if (this.#leftovers !== undefined) {
+    if (this.#leftovers) {
       this.#leftovers.fatal = this.#fatal;
       // An unread stack, a cause's or a member's too, refers to this scope, which its leftovers are not to keep alive.
       readStack(error);
     }
     if (fatal && this.#fatal?.error === error) {
       // The first one is thrown by whoever waits, and whoever fails with that very error has no news.
-    } else if (this.#policy.failed !== undefined) {
+    } else if (this.#policy.failed) {
       if (this.#policy.failed(error, task)) cancelSiblings = true;
-    } else if (task === undefined) this.#failure = { rank: 1, error };
+    } else if (!task) this.#failure = { rank: 1, error };
     else this.#report(error, task, fatal ? "report" : this.#onError, fatal ? OUTRANKED : "");
     // Somebody else's `CancelledError` would be used as it is, and say that this was no sibling's doing.
     if (cancelSiblings) this.#cancel(error instanceof CancelledError ? firstLine(error) : error, "sibling");
@@ -402,7 +402,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
 
   #report(error: unknown, task: Task<unknown> | undefined, onError: ErrorPolicy, remark = ""): void {
     if (onError === "ignore") return;
-    const who = task === undefined ? "the body" : `task "${task.name}"`;
+    const who = task ? `task "${task.name}"` : "the body";
     const message = `Error in ${who} of ${this.#label}${remark}`;
     const context: TaskErrorContext = { message, error, scope: this.name, ...(task && { task }) };
     if (onError === "report" || !callSafely(onError, context, "onError", this)) reportTaskError(context);
@@ -410,7 +410,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
 
   /** Begins to wait; resolves with the outcome, which who comes after the close is not told (C2). */
   #closed(timeout = Infinity): Promise<Ending | undefined> {
-    if (this.#leftovers !== undefined) this.#leftovers.awaited = true;
+    if (this.#leftovers) this.#leftovers.awaited = true;
     if (this.#phase === "closed") return Promise.resolve(undefined);
     this.#phase = "waiting";
     if (observed()) emit({ type: "awaited", owner: this });
@@ -445,7 +445,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   /** Takes the outcome (C3). */
   #ending(): Ending | undefined {
     const error = this.#policy.outcome?.(() => this.#label);
-    if (this.#fatal !== undefined) {
+    if (this.#fatal) {
       if (error !== undefined) {
         if (this.#body === "running") this.#outranked = error;
         const { errors = [error], tasks = [] } = error as Partial<TaskGroupError>;
@@ -456,16 +456,16 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
       return this.#fatal;
     }
     if (error !== undefined) return { rank: 1, error };
-    if (this._expired !== undefined && this.token._error?.reason === this._expired) {
+    if (this._expired && this.token._error?.reason === this._expired) {
       return { rank: 2, error: this._expired };
     }
     const outer = this._outer.error;
-    return outer === undefined ? undefined : { rank: 3, error: outer };
+    return outer && { rank: 3, error: outer };
   }
 
   /** C5. */
   #release(): void {
-    if (this.#leftovers !== undefined) unwatch(this);
+    if (this.#leftovers) unwatch(this);
     this.#disarm?.();
     this.#disarm = this.#fatal = undefined;
     this.token._owner = undefined;

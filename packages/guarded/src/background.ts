@@ -115,7 +115,7 @@ export function start<T>(
   const { token = main?.token ?? CancellationToken.none, name } = options;
   let scope = current.get(token);
   let fresh = false;
-  if (scope === undefined || scope.state === "closed" || scope.cancelRequested) {
+  if (!scope || scope.state === "closed" || scope.cancelRequested) {
     scope = new TaskScope({ name: "background", token, isFatal: () => false, onError });
     fresh = true;
   }
@@ -200,7 +200,7 @@ function dropWhenEmpty(scope: TaskScope): Promise<unknown> {
 function onError(context: TaskErrorContext): void {
   const { task, error } = context as Required<TaskErrorContext>;
   const { main } = registry();
-  if (main !== undefined && error instanceof FatalError) main.fail(error, describe(task.name));
+  if (main && error instanceof FatalError) main.fail(error, describe(task.name));
   else reportTaskError(context);
 }
 

@@ -67,7 +67,7 @@ export function log(logger: Logger, error: unknown, ...texts: string[]): void {
 /** Ends the process, or, where there is none, has the platform report the error (E1, E2). */
 export async function leave(exitCode: number, error: unknown): Promise<void> {
   const process = platform();
-  if (process === undefined) {
+  if (!process) {
     reportError(error);
     return;
   }

@@ -66,7 +66,7 @@ export function exitOnError(task: Task<unknown>, options: GuardOptions = {}): vo
   const { exitCode = usual, exit } = options;
   const { main } = registry();
   if (exit !== undefined) exit(exitCode);
-  else if (main !== undefined) main.failed(error, who, exitCode);
+  else if (main) main.failed(error, who, exitCode);
   else void leave(exitCode, error);
 }
 

@@ -84,7 +84,7 @@ export async function runMain<R>(
   const process = platform();
   const numbers = checkSignals(signals, process);
   const shared = registry();
-  if (shared.main !== undefined) throw new InvalidStateError("runMain is running already");
+  if (shared.main) throw new InvalidStateError("runMain is running already");
 
   const root = new CancellationSource();
   const clock = new CancellationSource();

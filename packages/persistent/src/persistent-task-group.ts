@@ -109,12 +109,12 @@ export class PersistentTaskGroup implements TaskSpawner, AsyncDisposable {
   static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "PersistentTaskGroup", readable);
 
   /** Names it in messages, and its tasks. */
-  readonly uniqueId: string;
+  declare readonly uniqueId: string;
   /**
    * Cancelled with the outer token, by a fatal error, and when the group has ended for good; not by {@link cancel}, which
    * leaves the group open. Every task's token descends from it.
    */
-  readonly token: CancellationToken;
+  declare readonly token: CancellationToken;
   /** "<ClassName>:<uniqueId>": what names and messages begin with. */
   readonly #label: string;
   readonly #outer: CancellationToken;

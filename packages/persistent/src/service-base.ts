@@ -43,7 +43,7 @@ export abstract class ServiceBase implements Service, TaskSpawner {
   static readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "ServiceBase", readable);
 
   /** The tasks beside `main`: iterate and acknowledge them here. */
-  readonly taskGroup: PersistentTaskGroup;
+  declare readonly taskGroup: PersistentTaskGroup;
 
   /** `main`, and with it the tasks. */
   readonly #whole: PersistentTaskGroup;

@@ -81,7 +81,7 @@ export class ServiceGroup extends ServiceBase {
    * @throws InvalidStateError (as a rejection) before the first {@link start}.
    */
   async ready(): Promise<void> {
-    if (this.#ready === undefined) throw new InvalidStateError("start() it");
+    if (!this.#ready) throw new InvalidStateError("start() it");
     await this.#ready;
   }
 

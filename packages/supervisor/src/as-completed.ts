@@ -65,7 +65,7 @@ export function asCompleted<T>(
     (() => Iterator<unknown> | AsyncIterator<unknown>) | undefined
   >;
   const open = methods[Symbol.asyncIterator] ?? methods[Symbol.iterator];
-  if (open === undefined) throw wrongType("fns", "an iterable of functions", fns);
+  if (!open) throw wrongType("fns", "an iterable of functions", fns);
   // Refuses bad options now; closed at once, it leaves nothing behind.
   new TaskScope(options).join().catch(noop);
 
@@ -135,14 +135,14 @@ export function asCompleted<T>(
     }
     const end = failure;
     failure = undefined;
-    if (end !== undefined) throw end.error;
+    if (end) throw end.error;
     return { done: true, value: undefined };
   }
 
   // Hand-written: an async generator would await the tasks that it yields.
   const iterator: TaskIterator<T, "one"> = {
     next() {
-      if (scope === undefined && !left) {
+      if (!scope && !left) {
         const onTaskDone = (task: Task<unknown>): void => {
           ready.add(task as Task<T>);
           news.ring();

@@ -4,7 +4,7 @@ import { Verdict } from "./verdict.ts";
 /** For calls that hand their tasks' failures out themselves: the scope only keeps the body's. */
 export class Delivery extends Verdict {
   failed(error: unknown, task: Task<unknown> | undefined): boolean {
-    if (task === undefined) this.error = error;
+    if (!task) this.error = error;
     return false;
   }
 }

@@ -76,7 +76,7 @@ export async function race<T>(
     if (decides && !scope.cancelRequested) {
       winner = task as Task<T>;
       scope.cancel(new CancelledError("Another was first", { source: "sibling" }));
-    } else (winner === undefined ? failed : losers).push(task as Task<T>);
+    } else (winner ? losers : failed).push(task as Task<T>);
     startNext();
   };
   const scope = new TaskScope({ ...options, onTaskDone }, new Delivery("race"));
@@ -102,8 +102,7 @@ export async function race<T>(
   }
 
   const errors = failed.map(({ error }) => error);
-  if (winner === undefined)
-    throw new TaskGroupError(errors, `all functions failed in race "${scope.name}"`, failed);
+  if (!winner) throw new TaskGroupError(errors, `all functions failed in race "${scope.name}"`, failed);
   await disposeOfLate(tasks, winner);
   reportUndelivered(losers, winner.status === "failed" ? winner : undefined);
   return { value: winner.result(), index: tasks.indexOf(winner), errors };

@@ -55,7 +55,7 @@ export function openSource<T>(iterator: Iterator<T> | AsyncIterator<T>, token: C
       await Promise.race([answered, turns()]);
       if (ended) return;
       const returned = Promise.resolve().then(() => iterator.return?.());
-      await (busy === undefined ? returned : Promise.race([returned.catch(report), turns()]));
+      await (busy ? Promise.race([returned.catch(report), turns()]) : returned);
     },
   };
 }

@@ -150,13 +150,13 @@ export class Team implements ChildOwner {
 
   /** Sees to it that there is a keeper: called before any child begins. Throws if nothing may begin any more. */
   open(): void {
-    if (this.#dismiss !== undefined && !this.scope.cancelRequested) return;
+    if (this.#dismiss && !this.scope.cancelRequested) return;
     const keeper = this.scope.spawn(
       async () => {
         await new Promise<void>((resolve) => {
           this.#dismiss = resolve;
         });
-        if (this.#fatal !== undefined) throw this.#fatal.error;
+        if (this.#fatal) throw this.#fatal.error;
       },
       { name: KEEPER },
     );
@@ -260,9 +260,9 @@ export class Team implements ChildOwner {
 
   /** Has the next in line begin, if nothing is before it (V1). */
   #advance(caller?: SupervisedChild): void {
-    if (this.#opening !== undefined || this.#affected !== undefined) return;
+    if (this.#opening || this.#affected) return;
     const [child] = this.#line;
-    if (child === undefined) return;
+    if (!child) return;
     this.#line.delete(child);
     this.#opening = child;
     if (child === caller) this.begin(child);
@@ -341,7 +341,7 @@ export class Team implements ChildOwner {
         (each) => each.status === "running" && this.#affected?.has(each),
       );
       const child = living.find(({ task }) => !asked.has(task)) ?? living[0];
-      if (child !== undefined) {
+      if (child) {
         // Late ones have no second attempt beside them (V2).
         const patience = asked.has(child.task) ? Infinity : child.stopTimeout;
         this.#window.pause();
@@ -398,9 +398,9 @@ export class Team implements ChildOwner {
   ): Promise<boolean> {
     child.stopping = true;
     // It may be in the synchronous part of its function, before its task is known.
-    if (child.task === undefined) await Promise.resolve();
+    if (!child.task) await Promise.resolve();
     const { task } = child;
-    if (task === undefined) return false;
+    if (!task) return false;
     task.cancel(error);
     const ended = new CancellationSource();
     task.onDone(() => {
