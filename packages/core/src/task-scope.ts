@@ -118,9 +118,9 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
 
   /**
    * @internal One that never goes: when a full collection finds no instance alive, V8 forgets what it has learnt about the
-   * class, and drops the code that it has optimised for it.
+   * class, and drops the code that it has optimised for it. Nameless: inspectors pass it over.
    */
-  static readonly _kept: unknown = /* @__PURE__ */ new this();
+  static readonly _kept: unknown = /* @__PURE__ */ new this({ name: "" });
 
   /** Cancelled with the scope; the parent of every task's token. */
   declare readonly token: CancellationToken;
