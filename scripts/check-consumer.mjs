@@ -1,7 +1,15 @@
 // Installs the packed packages in an empty npm project and uses them as a stranger would:
 // by `import`, by `require()`, through their types, and in the tests of its own, under Vitest and Jest.
 import assert from "node:assert/strict";
-import { copyFileSync, cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { checkContents } from "./contents.mjs";
 import { emptyProject, packAll, readJson, root, run, runSteps } from "./lib.mjs";
