@@ -9,7 +9,7 @@ const deepImports = {
 /** Of tests: the helpers for Node are apart, since the others run in browsers too. */
 const deepImportsOfTests = { ...deepImports, group: [...deepImports.group, "!@scope/test-utils/node"] };
 const otherPackages = {
-  regex: "^\\.\\./(\\.\\./)*(packages/|(core|taskgroup|supervisor|persistent|guarded)(/|$))",
+  regex: "^\\.\\./(\\.\\./)*(packages/|(core|taskgroup|supervisor|persistent|guarded|inspect)(/|$))",
   message: "Import other packages by their name.",
 };
 const nodeModules = {
@@ -89,6 +89,27 @@ export default defineConfig(
             nodeModules,
             otherPackages,
             { group: ["@scope/*"], message: "core depends on nothing." },
+          ],
+        },
+      ],
+    },
+  },
+  {
+    // Columns of numbers, and graphs: what is indexed is there, which the types do not carry.
+    files: ["packages/inspect/src/{birthdays,cycles,timeline}.ts"],
+    rules: { "@typescript-eslint/no-non-null-assertion": "off" },
+  },
+  {
+    // What runs on Node alone, as a program or beside one.
+    files: ["packages/inspect/src/{cli,register,socket,top,web}*.ts"],
+    rules: {
+      "no-console": "off",
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            otherPackages,
+            { regex: "^@scope/(?!core$)", message: "Packages depend on @scope/core alone." },
           ],
         },
       ],
