@@ -163,7 +163,12 @@ export default defineConfig(
     rules: { "no-restricted-imports": ["error", { patterns: [deepImportsOfTests, otherPackages] }] },
   },
   {
-    files: ["*.config.{js,ts}", "*.config.*.ts", "packages/*/*.config.ts"],
+    files: [
+      "*.config.{js,ts}",
+      "*.config.*.ts",
+      "packages/*/*.config.ts",
+      "packages/*/test/fixtures/*.config.ts",
+    ],
     rules: { "no-restricted-syntax": "off", "no-restricted-imports": "off" },
   },
   {

@@ -1,7 +1,13 @@
-/** What it costs a program to be inspected: tasks in one scope, against the same without an inspector. */
+/**
+ * What it costs a program to be inspected: tasks in scopes, each way in a process of its own, since that is how it is used and how
+ * the engine gets to know it.
+ */
+import { execFileSync } from "node:child_process";
 import { TaskScope, observe } from "@scope/core";
 import { inspect } from "@scope/inspect";
-import { checkEqual, full, goal, table, time } from "../../test-utils/src/bench.ts";
+import { full, goal, table } from "../../test-utils/src/bench.ts";
+
+const TASKS = 20_000;
 
 const noop = async (): Promise<void> => {};
 const yielding = async (): Promise<void> => {
@@ -11,80 +17,105 @@ const failing = async (): Promise<void> => {
   throw new Error("failed");
 };
 
-/** How many tasks a run has at least, in scopes of `count`. */
-const TASKS = 20_000;
+interface Load {
+  readonly name: string;
+  readonly fn: () => Promise<void>;
+  /** How many in a scope. */
+  readonly count: number;
+  readonly concurrency?: number;
+}
 
-type Fn = () => Promise<void>;
+const loads: readonly Load[] = [
+  { name: "no-op, 100 in a scope", fn: noop, count: 100 },
+  { name: "no-op, 10,000 in a scope", fn: noop, count: 10_000 },
+  { name: "yielding, 100 in a scope", fn: yielding, count: 100 },
+  { name: "yielding, 10,000 in a scope", fn: yielding, count: 10_000 },
+  { name: "yielding, 100 under a concurrency of 10", fn: yielding, count: 100, concurrency: 10 },
+  { name: "failing, 100 in a scope", fn: failing, count: 100 },
+  { name: "no-op, alone in a scope", fn: noop, count: 1 },
+];
 
-async function runAll(fn: Fn, count: number): Promise<void> {
+let seen: unknown;
+
+const ways: Readonly<Record<string, () => unknown>> = {
+  "not observed": () => undefined,
+  "by an observer that looks": () =>
+    observe((event) => {
+      seen = event;
+    }),
+  inspected: () => inspect({ waits: false }),
+  "with waits": () => inspect({ waits: true }),
+};
+
+async function runAll({ fn, count, concurrency = Infinity }: Load): Promise<void> {
   for (let scope = 0; scope < TASKS / count; scope++) {
     await TaskScope.run(
       (scope) => {
         for (let index = 0; index < count; index++) scope.spawn(fn);
       },
-      { onError: "ignore" },
+      { onError: "ignore", concurrency },
     );
   }
 }
 
-interface Way {
-  name: string;
-  /** Begins, and returns how to end. */
-  begin: () => () => unknown;
-  limit?: number;
+/** Nanoseconds of processor time per task, for each load. */
+async function measure(): Promise<number[]> {
+  const times: number[] = [];
+  for (const load of loads) times.push(await median(15, () => cpuTime(() => runAll(load))));
+  return times;
 }
 
-const inspected = (waits: boolean) => (): (() => unknown) => {
-  const here = inspect({ waits });
-  return () => here[Symbol.asyncDispose]();
-};
+async function cpuTime(work: () => Promise<void>): Promise<number> {
+  const before = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(before);
+  return ((user + system) * 1000) / TASKS;
+}
 
-const cheapContext =
-  inspect()[Symbol.asyncDispose] !== undefined && Number(process.versions.node.split(".")[0]) >= 24;
+async function median(rounds: number, sample: (round: number) => number | Promise<number>): Promise<number> {
+  const samples: number[] = [];
+  for (let round = 0; round < rounds; round++) samples.push(await sample(round));
+  return samples.sort((one, other) => one - other)[rounds >> 1]!;
+}
 
-const ways: Way[] = [
-  { name: "not observed", begin: () => () => undefined },
-  { name: "observed by an empty function", begin: () => observe(() => {}) },
-  { name: "inspected, without waits", begin: inspected(false), limit: 2 },
-  { name: "inspected, with waits", begin: inspected(true), ...(cheapContext && { limit: 2 }) },
-];
-
-await checkEqual(ways, async ({ begin }) => {
-  const end = begin();
-  let ended = 0;
-  await runAll(async () => {
-    await Promise.resolve();
-    ended++;
-  }, 100);
-  await end();
-  return ended;
-});
-
-for (const [what, fn, count] of [
-  ["no-op tasks", noop, 100],
-  ["no-op tasks", noop, 10_000],
-  ["tasks that yield", yielding, 100],
-  ["tasks that yield", yielding, 10_000],
-  ["tasks that fail", failing, 100],
-] as const) {
-  const times = await time(
-    ways.map(({ name, begin }) => ({
-      name,
-      prepare: begin,
-      run: async (end: () => unknown) => {
-        await runAll(fn, count);
-        await end();
-      },
-    })),
-    { rounds: full ? 5 : 7, samples: 3 },
+const chosen = process.env["INSPECT_WAY"];
+if (chosen !== undefined) {
+  ways[chosen]!();
+  console.log(JSON.stringify(await measure()));
+  if (seen === null) throw new Error("nothing was seen");
+} else {
+  const names = Object.keys(ways);
+  const runs = new Map(names.map((name): [string, number[][]] => [name, []]));
+  for (let round = 0; round < (full ? 9 : 3); round++) {
+    for (const name of names) {
+      const env = { ...process.env, INSPECT_WAY: name };
+      const output = execFileSync(process.execPath, process.execArgv.concat(process.argv[1]!), { env });
+      runs.get(name)!.push(JSON.parse(String(output)) as number[]);
+    }
+  }
+  const [plain, ...others] = await Promise.all(
+    names.map((name) =>
+      Promise.all(
+        loads.map((_, load) => median(runs.get(name)!.length, (round) => runs.get(name)![round]![load]!)),
+      ),
+    ),
   );
   table(
-    `${what}, ${count.toLocaleString("en")} in a scope, on Node ${process.versions.node}`,
-    ["", "ns per task", "ratio", "goal", ""],
-    ways.map(({ name, limit }, index) => [
-      name,
-      (times[index]!.cpu / TASKS).toFixed(0),
-      ...goal(times[index]!.cpu / times[0]!.cpu, limit),
-    ]),
+    `Tasks per way, processor time, on Node ${process.versions.node}`,
+    [
+      "",
+      "ns per task",
+      ...names.slice(1).flatMap((name) => (name === "inspected" ? [name, "goal", ""] : [name])),
+    ],
+    loads.map(({ name }, load) => {
+      const ratios = others.map((times) => times[load]! / plain![load]!);
+      return [
+        name,
+        plain![load]!.toFixed(0),
+        ...ratios.flatMap((ratio, index) =>
+          goal(ratio, names[index + 1] === "inspected" ? 2 : undefined).filter(Boolean),
+        ),
+      ];
+    }),
   );
 }

@@ -86,6 +86,6 @@ function tasksIn(snapshot: Snapshot): Left[] {
 }
 
 function describe({ task, scope }: Left): string {
-  const site = task.site?.split("\n").map((frame) => `\n      at ${frame}`) ?? [];
+  const site = task.site?.split("\n", 3).map((frame) => `\n      at ${frame}`) ?? [];
   return `  - task "${task.name}" of ${scope.kind} "${scope.name}" (${task.status}), spawned${site.join("") || " where nobody looked"}`;
 }

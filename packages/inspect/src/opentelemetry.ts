@@ -108,6 +108,8 @@ export function traceTasks(options: TraceOptions = {}): () => void {
   };
 
   const end = (task: Task<unknown>): void => {
+    // One that starts after this has waited for its slot.
+    spawned = undefined;
     const { span } = traced.get(task) ?? {};
     if (span === undefined) return;
     traced.delete(task);

@@ -108,7 +108,7 @@ export class Recorder {
   /** Whether anything is kept of any task. */
   #marked = false;
 
-  /** The task that was spawned last: the one that starts next has not waited, if it is the same. */
+  /** The task that was spawned last, until one starts or ends: one that starts after that has waited for its slot. */
   #latest = -1;
   #mostWaits = 1024;
   #burst = 0;
@@ -196,6 +196,7 @@ export class Recorder {
 
   #done(task: Task<unknown>): void {
     const number = numberOf(task);
+    this.#latest = -1;
     if (this.#marked && this.#unmark(number)) return;
     const { status } = task;
     const failure = status === "failed" ? this.#failure(task.error) : undefined;
