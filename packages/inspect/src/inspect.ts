@@ -87,8 +87,7 @@ function enter(options: InspectOptions): Running {
 function leave(running: Running): void {
   if (--running.users > 0) return;
   running.recorder.end();
-  const shared = globalThis as Shared;
-  if (shared[RUNNING] === running) shared[RUNNING] = undefined;
+  (globalThis as Shared)[RUNNING] = undefined;
 }
 
 function check(options: InspectOptions): RecorderOptions {

@@ -189,7 +189,7 @@ export class Recorder {
     if (number === this.#latest) this.timeline.begun();
     else if (!this.#isHidden(number)) {
       this.timeline.add(TASK_STARTED, ofTask(number), NOBODY, undefined);
-      this.#starts.note(number, this.#clock.time[0] ?? 0);
+      this.#starts.note(number, this.#clock.latest);
     }
     this.#latest = -1;
   }
@@ -382,7 +382,7 @@ export class Recorder {
   }
 
   #failure(error: unknown): { error: string; stack: string | undefined } {
-    const now = this.#clock.time[0] ?? 0;
+    const now = this.#clock.latest;
     if (now - this.#stacksSince >= 1000) {
       this.#stacksSince = now;
       this.#stacks = 0;
