@@ -282,12 +282,13 @@ export class Recorder {
   }
 
   #record(scope: TaskScope, parent: number): ScopeRecord {
+    this.#clock.tick();
     const record: ScopeRecord = {
       number: ++this.#lastScope,
       kind: kindOf(scope),
       name: scope.name,
       parent,
-      openedAt: Date.now(),
+      openedAt: this.#clock.latest,
       site: this.#sites ? callSite() : undefined,
       inner: undefined,
       sleepsUntil: undefined,
