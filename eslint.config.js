@@ -3,7 +3,7 @@ import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 const deepImports = {
-  group: ["@scope/*/*"],
+  group: ["@scope/*/*", "!@scope/inspect/opentelemetry"],
   message: "Import packages by their name alone: what a sibling needs is public.",
 };
 /** Of tests: the helpers for Node are apart, since the others run in browsers too, and so is what needs no test runner. */
@@ -17,7 +17,7 @@ const deepImportsOfTests = {
   ],
 };
 const otherPackages = {
-  regex: "^\\.\\./(\\.\\./)*(packages/|(core|taskgroup|supervisor|persistent|guarded)(/|$))",
+  regex: "^\\.\\./(\\.\\./)*(packages/|(core|taskgroup|supervisor|persistent|guarded|inspect)(/|$))",
   message: "Import other packages by their name.",
 };
 const nodeModules = {
@@ -103,6 +103,27 @@ export default defineConfig(
     },
   },
   {
+    // Columns of numbers, and graphs: what is indexed is there, which the types do not carry.
+    files: ["packages/inspect/src/{birthdays,clock,cycles,timeline}.ts"],
+    rules: { "@typescript-eslint/no-non-null-assertion": "off" },
+  },
+  {
+    // What runs on Node alone, as a program or beside one.
+    files: ["packages/inspect/src/{cli,register,socket,top,web}*.ts"],
+    rules: {
+      "no-console": "off",
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            otherPackages,
+            { regex: "^@scope/(?!core$)", message: "Packages depend on @scope/core alone." },
+          ],
+        },
+      ],
+    },
+  },
+  {
     // A task error that nobody took and a scope that was dropped have no other place to be told.
     files: ["packages/core/src/report.ts", "packages/core/src/abandoned.ts"],
     rules: { "no-console": "off" },
@@ -159,6 +180,7 @@ export default defineConfig(
       // They are no tests, and use helpers of the tests.
       "scripts/runtimes/*.ts",
       "scripts/check-bundlers.mjs",
+      "packages/*/test/fixtures/*.config.ts",
     ],
     rules: { "no-restricted-syntax": "off", "no-restricted-imports": "off" },
   },
