@@ -18,7 +18,10 @@ export function details(entry: Entry, host: DetailsHost): TemplateResult {
   const now = host.now();
   const failure = host.failureOf(entry);
   const term = (what: string, value: unknown): TemplateResult | typeof nothing =>
-    value === undefined ? nothing : html`<dt>${what}</dt><dd>${value}</dd>`;
+    value === undefined
+      ? nothing
+      : html`<dt>${what}</dt>
+          <dd>${value}</dd>`;
   const link = (target: string, text: string): TemplateResult =>
     html`<button type="button" class="link" @click=${() => host.reveal(target)}>${text}</button>`;
   return html`<aside class="pane details" aria-label="Details">
@@ -28,10 +31,12 @@ export function details(entry: Entry, host: DetailsHost): TemplateResult {
       <button type="button" aria-label="Close details" @click=${() => host.close()}>✕</button>
     </div>
     <div class="scroll" tabindex="0" role="region" aria-label=${`About ${name}`}>
-      ${failure === undefined
-        ? nothing
-        : html`<p class="error">${failure.error}</p>
-            ${failure.stack === undefined ? nothing : html`<pre class="stack">${failure.stack}</pre>`}`}
+      ${
+        failure === undefined
+          ? nothing
+          : html`<p class="error">${failure.error}</p>
+              ${failure.stack === undefined ? nothing : html`<pre class="stack">${failure.stack}</pre>`}`
+      }
       <dl>
         ${term("State", html`<span class="state ${state}">${STATE_TEXT[state]}</span>`)}
         ${term(type === "scope" ? "Scope" : "Task", html`${type === "scope" ? `${kind} ` : ""}<code>${id}</code>`)}
@@ -39,7 +44,9 @@ export function details(entry: Entry, host: DetailsHost): TemplateResult {
         ${term(type === "scope" ? "Opened" : "Spawned", clock(since, 1))}
         ${term(
           "Started",
-          startedAt === undefined ? undefined : `${clock(startedAt, 1)}, after ${duration(startedAt - since)}`,
+          startedAt === undefined
+            ? undefined
+            : `${clock(startedAt, 1)}, after ${duration(startedAt - since)}`,
         )}
         ${term("Ended", endedAt === undefined ? undefined : clock(endedAt, 1))}
         ${term(endedAt === undefined ? "Age" : "Lived", duration(age(entry, now)))}
@@ -60,7 +67,7 @@ export function details(entry: Entry, host: DetailsHost): TemplateResult {
         )}
         ${term("Reason", cancel?.reason || undefined)}
         ${term("Live below", entry.children.size > 0 ? plural(entry.children.size, "child").replace("childs", "children") : undefined)}
-        ${term(type === "scope" ? "Opened at" : "Spawned at", site && html`<code class="site">${site}</code>`)}
+        ${term(type === "scope" ? "Opened at" : "Spawned at", site && html`<pre class="site">${site}</pre>`)}
       </dl>
     </div>
   </aside>`;

@@ -83,7 +83,10 @@ export function startFeed(source: Source, model: Model, changed: () => void): Fe
         model.apply(batch.events, known ? batch.dropped : 0);
         next = batch.next;
         await wait(batch.events.length === LIMIT ? 0 : PAUSE / 4, signal);
-      } while (batch.events.length === LIMIT || (known && (batch.events.at(-1)?.at ?? Infinity) < snapshot.takenAt));
+      } while (
+        batch.events.length === LIMIT ||
+        (known && (batch.events.at(-1)?.at ?? Infinity) < snapshot.takenAt)
+      );
       model.reconcile(snapshot);
       known = true;
       do {

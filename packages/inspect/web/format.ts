@@ -40,9 +40,9 @@ export function plural(value: number, word: string): string {
 export function waitText(wait: WaitNode, passed: number): string {
   switch (wait.for) {
     case "sleep":
-      return Number.isFinite(wait.remaining)
-        ? `sleeps, ${duration(wait.remaining - passed)} left`
-        : "sleeps for ever";
+      return `sleeps, ${duration(wait.remaining - passed)} left`;
+    case "cancellation":
+      return "waits to be cancelled";
     case "slot":
       return wait.ahead === 0 ? "next for a slot" : `for a slot, ${count(wait.ahead)} ahead`;
     case "task":

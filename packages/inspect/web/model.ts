@@ -106,6 +106,8 @@ export class Model {
   pid = 0;
   title = "";
   cycles: readonly (readonly string[])[] = [];
+  /** The synchronous code that keeps the program from everything else, if the last snapshot met it in its midst. */
+  blocked: string | undefined;
   /** What lives, by id. */
   readonly entries = new Map<string, Entry>();
   readonly roots = new Set<Entry>();
@@ -163,6 +165,7 @@ export class Model {
   reconcile(snapshot: Snapshot): void {
     this.pid = snapshot.pid;
     this.title = snapshot.title;
+    this.blocked = snapshot.blocked;
     this.#takenAt = snapshot.takenAt;
     this.#skew = snapshot.takenAt - Date.now();
     const later = this.#recent.filter(({ at }) => at >= snapshot.takenAt);
@@ -230,18 +233,18 @@ export class Model {
 
   #begin(event: TimelineEvent): void {
     const type = event.type === "scope-opened" ? "scope" : "task";
-    this.#add(
-      makeEntry({
-        id: event.id,
-        type,
-        kind: event.kind ?? (type === "scope" ? "TaskScope" : "task"),
-        name: event.name ?? event.id,
-        state: type === "scope" ? "open" : "pending",
-        since: event.at,
-        restarts: event.restarts ?? 0,
-      }),
-      event.parent === undefined ? undefined : this.entries.get(event.parent),
-    );
+    const running = event.status === "running";
+    const entry = makeEntry({
+      id: event.id,
+      type,
+      kind: event.kind ?? (type === "scope" ? "TaskScope" : "task"),
+      name: event.name ?? event.id,
+      state: type === "scope" ? "open" : running ? "running" : "pending",
+      since: event.at,
+      restarts: event.restarts ?? 0,
+    });
+    if (running) entry.startedAt = event.at;
+    this.#add(entry, event.parent === undefined ? undefined : this.entries.get(event.parent));
   }
 
   #finish(event: TimelineEvent, known: Entry | undefined): void {

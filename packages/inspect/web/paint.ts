@@ -318,7 +318,9 @@ export class Painter {
   }
 }
 
-function fillOf(state: EntryState): "pending" | "running" | "cancelling" | "succeeded" | "failed" | "cancelled" {
+function fillOf(
+  state: EntryState,
+): "pending" | "running" | "cancelling" | "succeeded" | "failed" | "cancelled" {
   switch (state) {
     case "pending":
     case "running":
@@ -351,7 +353,9 @@ function hatch(context: CanvasRenderingContext2D, colour: string): CanvasPattern
   return context.createPattern(tile, "repeat");
 }
 
-const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5, 18e5, 36e5];
+const STEPS = [
+  1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5, 18e5, 36e5,
+];
 
 function ticks({ from, to, width }: Scene): { readonly x: number; readonly text: string }[] {
   const wanted = ((to - from) / Math.max(1, width)) * 110;

@@ -76,8 +76,12 @@ h1 { font-size: 13px; font-weight: 650; max-width: 40ch; overflow: hidden; text-
 .feed.ended, .feed.refused, .feed.silent, .feed.reconnecting { font-weight: 600; }
 .failures .icon { color: var(--muted); }
 .failures.some .icon { color: var(--failed); }
-.deadlock { padding: 6px 12px; border-bottom: 1px solid var(--line); border-left: 4px solid var(--deadlocked); background: color-mix(in srgb, var(--deadlocked) 9%, var(--surface)); }
-.deadlock .icon { color: var(--deadlocked); }
+.banner { padding: 6px 12px; border-bottom: 1px solid var(--line); border-left: 4px solid var(--deadlocked); background: color-mix(in srgb, var(--deadlocked) 9%, var(--surface)); }
+.banner .icon { color: var(--deadlocked); }
+
+.banner summary { cursor: pointer; }
+.banner.blocked { border-left-color: var(--cancelling); background: color-mix(in srgb, var(--cancelling) 9%, var(--surface)); }
+.banner pre { max-height: 20vh; overflow: auto; padding-top: 4px; }
 
 .panes { flex: 1; min-height: 0; display: grid; grid-template: minmax(0, 1fr) minmax(0, 1fr) / minmax(0, 1fr); }
 .part .panes { grid-template-rows: minmax(0, 1fr); }
@@ -98,16 +102,7 @@ h2 { font-size: 12px; font-weight: 650; min-width: 0; overflow-wrap: anywhere; }
 .empty { padding: 24px; text-align: center; color: var(--muted); }
 
 .icon { flex: none; vertical-align: -2.5px; }
-${[
-  "running",
-  "pending",
-  "cancelling",
-  "succeeded",
-  "failed",
-  "cancelled",
-  "restarted",
-  "deadlocked",
-]
+${["running", "pending", "cancelling", "succeeded", "failed", "cancelled", "restarted", "deadlocked"]
   .map((name) => `.icon.${name} { color: var(--${name}); }`)
   .join("\n")}
 .icon.open, .icon.closed, .icon.lost { color: var(--muted); }
@@ -161,7 +156,7 @@ canvas { position: sticky; display: block; top: 0; width: 100%; height: 100%; cu
 .details .scroll { padding: 10px 12px; }
 .details dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 4px 14px; overflow-wrap: anywhere; }
 .details dt { color: var(--muted); }
-code, .stack { font-family: var(--mono); font-size: 11px; }
+code, pre { font-family: var(--mono); font-size: 11px; white-space: pre-wrap; }
 .error { color: var(--failed); font-weight: 600; overflow-wrap: anywhere; white-space: pre-wrap; }
 p.error { margin-bottom: 8px; }
 .stack { margin-bottom: 12px; padding: 8px 10px; border: 1px solid var(--line); border-radius: 5px; background: var(--raised); white-space: pre-wrap; overflow-wrap: anywhere; }

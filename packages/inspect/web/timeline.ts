@@ -4,15 +4,22 @@
  */
 import { type TemplateResult, html } from "lit-html";
 import { live } from "lit-html/directives/live.js";
-import { styleMap } from "lit-html/directives/style-map.js";
 
-import { EVERYTHING, type Filter, type Tag, isActive } from "./filter.ts";
+import { EVERYTHING, type Filter, type Tag } from "./filter.ts";
 import { age, duration, STATE_TEXT } from "./format.ts";
 import { icon, tagText } from "./icons.ts";
 import type { Entry, Model } from "./model.ts";
 import { AXIS, ROW, Painter, type Row, rowsOf } from "./paint.ts";
 
-const TAGS: readonly Tag[] = ["pending", "running", "cancelling", "succeeded", "failed", "cancelled", "restarted"];
+const TAGS: readonly Tag[] = [
+  "pending",
+  "running",
+  "cancelling",
+  "succeeded",
+  "failed",
+  "cancelled",
+  "restarted",
+];
 const SPAN = { initial: 30_000, min: 20, max: 3_600_000 };
 
 export interface TimelineHost {
@@ -36,7 +43,9 @@ export class Timeline {
   #scroller: HTMLElement | undefined;
   #canvas: HTMLCanvasElement | undefined;
   #hovered: { readonly entry: Entry; readonly x: number; readonly y: number } | undefined;
-  #drag: { readonly x: number; readonly y: number; readonly to: number; readonly top: number; moved: boolean } | undefined;
+  #drag:
+    | { readonly x: number; readonly y: number; readonly to: number; readonly top: number; moved: boolean }
+    | undefined;
   #said = "";
 
   constructor(host: TimelineHost) {
@@ -71,7 +80,12 @@ export class Timeline {
         </div>
         <span class="grow"></span>
         <div class="tools" role="group" aria-label="Time">
-          <button type="button" class="pause" aria-pressed=${String(paused)} @click=${() => this.#host.pause(!paused)}>
+          <button
+            type="button"
+            class="pause"
+            aria-pressed=${String(paused)}
+            @click=${() => this.#host.pause(!paused)}
+          >
             ${paused ? "Resume" : "Pause"}
           </button>
           <button type="button" aria-label="Zoom out" @click=${() => this.zoom(2)}>−</button>
@@ -92,15 +106,12 @@ export class Timeline {
           @pointerleave=${this.#onLeave}
           @keydown=${this.#onKey}
         ></canvas>
-        <div
-          class="space"
-          style=${styleMap({ height: `${this.#rows.length * ROW}px` })}
-        ></div>
+        <div class="space" .style=${`height: ${this.#rows.length * ROW + AXIS}px`}></div>
       </div>
       <div
         class="tip"
         ?hidden=${hovered === undefined || this.#drag?.moved === true}
-        style=${styleMap(hovered === undefined ? {} : { left: `${hovered.x}px`, top: `${hovered.y}px` })}
+        .style=${hovered === undefined ? "" : `left: ${hovered.x}px; top: ${hovered.y}px`}
       >
         ${hovered === undefined ? "" : this.#describe(hovered.entry)}
       </div>
@@ -332,28 +343,30 @@ export class Timeline {
       entry = list[list.indexOf(current!) + entries];
     } else {
       index = Math.min(Math.max(at + rows, 0), this.#rows.length - 1);
-      entry = this.#rows[index]?.entries.findLast((candidate) => candidate.since < to);
+      entry = lastOf(this.#rows[index]?.entries ?? [], (candidate) => candidate.since < to);
     }
     if (entry === undefined) return;
     const top = index * ROW;
     const scroller = this.#scroller!;
     const seen = scroller.clientHeight - AXIS;
-    if (top < scroller.scrollTop || top + ROW > scroller.scrollTop + seen) scroller.scrollTop = top - seen / 2;
+    if (top < scroller.scrollTop || top + ROW > scroller.scrollTop + seen)
+      scroller.scrollTop = top - seen / 2;
     if ((entry.endedAt ?? this.#host.now()) < from) this.#to = entry.since + this.#span / 2;
     const x = ((Math.max(entry.since, from) - from) / this.#span) * this.#canvas!.clientWidth;
     this.#hovered = { entry, x, y: top - scroller.scrollTop + AXIS };
     this.#said = this.#describe(entry);
     this.#moved();
   }
-
-  /** What the filter hides is not found either. */
-  get filtered(): boolean {
-    return isActive(this.#filter);
-  }
 }
 
 function nearest(row: Row, at: number, within: number, now: number): Entry | undefined {
-  return row.entries.findLast(
-    ({ since, endedAt }) => since - within <= at && (endedAt ?? now) + within >= at,
-  );
+  return lastOf(row.entries, ({ since, endedAt }) => since - within <= at && (endedAt ?? now) + within >= at);
+}
+
+function lastOf(entries: readonly Entry[], fits: (entry: Entry) => boolean): Entry | undefined {
+  for (let index = entries.length; index-- > 0;) {
+    const entry = entries[index]!;
+    if (fits(entry)) return entry;
+  }
+  return undefined;
 }

@@ -1,7 +1,6 @@
 /** The live tree: a list that holds the rows in sight and no others, operated as the WAI-ARIA pattern "tree view" says. */
 import { type TemplateResult, html, nothing } from "lit-html";
 import { live } from "lit-html/directives/live.js";
-import { styleMap } from "lit-html/directives/style-map.js";
 
 import { type Filter, type Tag, type TreeRow, flatten, isActive } from "./filter.ts";
 import { age, count, duration, plural, STATE_TEXT, waitText } from "./format.ts";
@@ -50,7 +49,8 @@ export class Tree {
     const entry = model.entries.get(id);
     if (entry === undefined) return;
     this.#filter = { query: "", tags: new Set() };
-    for (let above = entry.parent; above !== undefined; above = above.parent) this.#collapsed.delete(above.id);
+    for (let above = entry.parent; above !== undefined; above = above.parent)
+      this.#collapsed.delete(above.id);
     this.#active = id;
     this.#refresh();
     this.#scrollTo(this.#rows.findIndex((row) => row.entry.id === id));
@@ -69,11 +69,11 @@ export class Tree {
           .value=${live(this.#filter.query)}
           @input=${this.#onQuery}
         />
-        <div class="chips" role="group" aria-label="Show only">
-          ${TAGS.map((tag) => this.#chip(tag))}
-        </div>
+        <div class="chips" role="group" aria-label="Show only">${TAGS.map((tag) => this.#chip(tag))}</div>
         <span class="grow"></span>
-        <button type="button" @click=${this.#onFold}>${this.#collapsed.size > 0 ? "Unfold all" : "Fold all"}</button>
+        <button type="button" @click=${this.#onFold}>
+          ${this.#collapsed.size > 0 ? "Unfold all" : "Fold all"}
+        </button>
       </div>
       ${this.#body()}
     </section>`;
@@ -94,7 +94,10 @@ export class Tree {
 
   #chip(tag: Tag): TemplateResult {
     const { counts } = this.#host.model;
-    const value = tag === "running" || tag === "pending" || tag === "cancelling" ? counts[tag] : (this.#moreTagged.get(tag) ?? 0);
+    const value =
+      tag === "running" || tag === "pending" || tag === "cancelling"
+        ? counts[tag]
+        : (this.#moreTagged.get(tag) ?? 0);
     return html`<button
       type="button"
       class="chip"
@@ -129,8 +132,8 @@ export class Tree {
       @keydown=${this.#onKey}
       @click=${this.#onClick}
     >
-      <div class="space" role="none" style=${styleMap({ height: `${rows.length * ROW}px` })}>
-        <div role="none" class="rows" style=${styleMap({ transform: `translateY(${first * ROW}px)` })}>
+      <div class="space" role="none" .style=${`height: ${rows.length * ROW}px`}>
+        <div role="none" class="rows" .style=${`transform: translateY(${first * ROW}px)`}>
           ${shown.map((row) => this.#row(row, now))}
         </div>
       </div>
@@ -144,7 +147,8 @@ export class Tree {
     const waits =
       wait === undefined
         ? ""
-        : waitText(wait, now - entry.seenAt) + (waitsFor.length > 1 ? ` and ${waitsFor.length - 1} more` : "");
+        : waitText(wait, now - entry.seenAt) +
+          (waitsFor.length > 1 ? ` and ${waitsFor.length - 1} more` : "");
     return html`<div
       id="row-${id}"
       class="row ${matches ? "" : "aside"} ${id === this.#active ? "active" : ""} ${cycle >= 0 ? "stuck" : ""}"
@@ -155,7 +159,7 @@ export class Tree {
       aria-setsize=${siblings}
       aria-expanded=${expanded === undefined ? nothing : String(expanded)}
       aria-selected=${String(this.#host.selected?.id === id)}
-      style=${styleMap({ "--level": String(Math.min(level, 24) - 1) })}
+      .style=${`--level: ${Math.min(level, 24) - 1}`}
     >
       <span class="fold" aria-hidden="true">${expanded === undefined ? "" : expanded ? "▾" : "▸"}</span>
       ${icon(state)}
@@ -163,11 +167,13 @@ export class Tree {
       ${type === "scope" ? html`<span class="kind">${kind}</span>` : nothing}
       <span class="state ${state}">${STATE_TEXT[state]}</span>
       ${cycle >= 0 ? html`<span class="badge deadlocked">${icon("deadlocked")} deadlock</span>` : nothing}
-      ${restarts > 0
-        ? html`<span class="badge restarted" title="restarts">${icon("restarted")} ${count(restarts)}<span class="hidden">
-              restarts</span
-            ></span>`
-        : nothing}
+      ${
+        restarts > 0
+          ? html`<span class="badge restarted" title="restarts"
+              >${icon("restarted")} ${count(restarts)}<span class="hidden"> restarts</span></span
+            >`
+          : nothing
+      }
       ${cancel === undefined ? nothing : html`<span class="note">${cancel.reason || cancel.source}</span>`}
       <span class="note waits">${waits}</span>
       <span class="age">${duration(age(entry, now))}</span>
@@ -199,7 +205,8 @@ export class Tree {
   readonly #onFold = (): void => {
     const { model } = this.#host;
     if (this.#collapsed.size > 0) this.#collapsed.clear();
-    else for (const { id, children } of model.entries.values()) if (children.size > 0) this.#collapsed.add(id);
+    else
+      for (const { id, children } of model.entries.values()) if (children.size > 0) this.#collapsed.add(id);
     this.#refresh();
     this.#host.changed();
   };
@@ -252,7 +259,8 @@ export class Tree {
         break;
       case "ArrowLeft":
         if (row?.expanded === true && !isActive(this.#filter)) this.#toggle(row.entry);
-        else if (row?.entry.parent !== undefined) to = rows.findIndex(({ entry }) => entry === row.entry.parent);
+        else if (row?.entry.parent !== undefined)
+          to = rows.findIndex(({ entry }) => entry === row.entry.parent);
         break;
       case "Enter":
       case " ":

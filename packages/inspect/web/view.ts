@@ -62,7 +62,8 @@ export function mountTimeline(element: Element, source: Source): View {
 }
 
 function mount(element: Element, source: Source, whole: boolean): View {
-  if (!(element instanceof Element)) throw new TypeError(`Expected element to be an Element, got ${String(element)}`);
+  if (!(element instanceof Element))
+    throw new TypeError(`Expected element to be an Element, got ${String(element)}`);
   const host = document.createElement("div");
   host.style.cssText = "display: block; height: 100%; min-height: 0;";
   const root = host.attachShadow({ mode: "open" });
@@ -125,8 +126,11 @@ function mount(element: Element, source: Source, whole: boolean): View {
   });
 
   const page = (): TemplateResult =>
-    html`<div class="view ${whole ? "whole" : "part"} ${selected === undefined && !failuresShown ? "" : "split"}" @keydown=${onEscape}>
-      ${header()} ${whole ? deadlocks() : nothing}
+    html`<div
+      class="view ${whole ? "whole" : "part"} ${selected === undefined && !failuresShown ? "" : "split"}"
+      @keydown=${onEscape}
+    >
+      ${header()} ${whole ? [blocked(), deadlocks()] : nothing}
       <div class="panes">
         ${whole ? tree.template() : nothing} ${timeline.template()}
         ${failuresShown && selected === undefined ? failures() : nothing}
@@ -136,10 +140,12 @@ function mount(element: Element, source: Source, whole: boolean): View {
 
   const header = (): TemplateResult =>
     html`<header class="head">
-      ${whole
-        ? html`<h1 title=${model.title}>${model.title.split("/").at(-1) || "…"}</h1>
-            ${model.pid === 0 ? nothing : html`<span class="pid">PID ${model.pid}</span>`}`
-        : nothing}
+      ${
+        whole
+          ? html`<h1 title=${model.title}>${model.title.split("/").at(-1) || "…"}</h1>
+              ${model.pid === 0 ? nothing : html`<span class="pid">PID ${model.pid}</span>`}`
+          : nothing
+      }
       <span class="feed ${feed.state}" role="status"
         ><i aria-hidden="true"></i>${feedText(feed, pausedAt !== undefined, endedAt)}</span
       >
@@ -161,6 +167,17 @@ function mount(element: Element, source: Source, whole: boolean): View {
       </button>
     </header>`;
 
+  const blocked = (): unknown =>
+    model.blocked === undefined
+      ? nothing
+      : html`<details class="banner blocked">
+          <summary>
+            <strong>Blocked:</strong> the event loop does not turn, for it is in the midst of synchronous
+            code.
+          </summary>
+          <pre>${model.blocked}</pre>
+        </details>`;
+
   const deadlocks = (): unknown =>
     model.cycles.map((ids) => {
       const [first] = ids;
@@ -168,10 +185,10 @@ function mount(element: Element, source: Source, whole: boolean): View {
         html`<button type="button" class="link" @click=${() => shared.reveal(id)}>
           ${model.entries.get(id)?.name ?? id}
         </button>`;
-      return html`<p class="deadlock" role="alert">
+      return html`<p class="banner" role="alert">
         ${icon("deadlocked")} <strong>Deadlock:</strong>
-        ${ids.map((id) => html`${name(id)} waits for `)}${first === undefined ? nothing : name(first)}. None of them will ever
-        end.
+        ${ids.map((id) => html`${name(id)} waits for `)}${first === undefined ? nothing : name(first)}. None
+        of them will ever end.
       </p>`;
     });
 
@@ -191,11 +208,13 @@ function mount(element: Element, source: Source, whole: boolean): View {
           ✕
         </button>
       </div>
-      ${model.failures.length === 0
-        ? html`<p class="empty">No task has failed.</p>`
-        : html`<ul class="scroll">
-            ${model.failures.slice(-100).reverse().map(failureItem)}
-          </ul>`}
+      ${
+        model.failures.length === 0
+          ? html`<p class="empty">No task has failed.</p>`
+          : html`<ul class="scroll">
+              ${model.failures.slice(-100).reverse().map(failureItem)}
+            </ul>`
+      }
     </aside>`;
 
   const failureItem = ({ entry, at, error }: Failure): TemplateResult =>
