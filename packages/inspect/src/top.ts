@@ -72,7 +72,7 @@ export class Top {
     const scopes = scopesOf(snapshot);
     // The tasks get what is left, and at least half.
     const room = Math.max(2, Math.floor((rows - lines.length) / 2) - 2);
-    lines.push(...this.#scopeTable(scopes, room), "");
+    lines.push(...this.#scopeTable(scopes, snapshot.takenAt, room), "");
     lines.push(...taskTable(tasks, sorting, snapshot.takenAt, Math.max(1, rows - lines.length - 1)));
     return lines.slice(0, rows).map((line) => clip(line, columns));
   }
@@ -100,11 +100,10 @@ export class Top {
     return lines;
   }
 
-  #scopeTable(scopes: readonly ScopeNode[], room: number): string[] {
+  #scopeTable(scopes: readonly ScopeNode[], takenAt: number, room: number): string[] {
     const sorted = [...scopes].sort((one, other) => other.tasks.length - one.tasks.length);
     const rows = sorted.slice(0, room).map((scope) => {
       const { started, failed } = this.#rates.get(scope.id) ?? { started: 0, failed: 0 };
-      const { takenAt } = this.#snapshot!;
       const count = (state: string): string =>
         String(scope.tasks.filter((task) => stateOf(task) === state).length);
       const oldest = scope.tasks.reduce((at, task) => Math.min(at, task.spawnedAt), Infinity);
