@@ -89,7 +89,8 @@ export class Top {
       `${printable(title)} (pid ${pid})  ${new Date(takenAt).toISOString()}`,
       `tasks: ${tasks.length === 0 ? "none" : counts.join(", ")}  started: ${least}${rate(started)}/s  failed: ${least}${rate(failed)}/s`,
     ];
-    if (blocked !== undefined) lines.push(`the event loop is blocked ${printable(blocked.split("\n")[0] ?? "")}`);
+    if (blocked !== undefined)
+      lines.push(`the event loop is blocked ${printable(blocked.split("\n")[0] ?? "")}`);
     if (cycles.length > 0) {
       const names = new Map<string, string>(tasks.map(({ task }) => [task.id, task.name]));
       for (const scope of scopesOf(snapshot)) names.set(scope.id, scope.name);
@@ -200,7 +201,10 @@ export function table(
 ): string[] {
   const lines = [header, ...rows];
   const widths = header.map((_, column) =>
-    Math.min(MAX_CELL, lines.reduce((width, line) => Math.max(width, stringWidth(line[column] ?? "")), 0)),
+    Math.min(
+      MAX_CELL,
+      lines.reduce((width, line) => Math.max(width, stringWidth(line[column] ?? "")), 0),
+    ),
   );
   return lines.map((line) =>
     line

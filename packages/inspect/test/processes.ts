@@ -2,12 +2,18 @@
  * Programs as users run them, with `--import @scope/inspect/register`, and `scope-inspect` beside them. All are bundled first: a
  * thread does not read TypeScript, and what is bundled starts at once. So register and the program have a core each.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
-import { Program, type ProgramSettings, type Result, eventually, temporaryDirectory } from "@scope/test-utils/node";
+import {
+  Program,
+  type ProgramSettings,
+  type Result,
+  eventually,
+  temporaryDirectory,
+} from "@scope/test-utils/node";
 import { build } from "esbuild";
 import { afterAll, beforeAll } from "vitest";
 
@@ -20,6 +26,8 @@ let built = "";
 export function buildOnce(): void {
   beforeAll(async () => {
     built = await mkdtemp(path.join(tmpdir(), "scope-inspect-test-"));
+    // Other users run it as well.
+    await chmod(built, 0o755);
     await build({
       entryPoints: {
         register: path.join(inspect, "src/register.ts"),
@@ -55,6 +63,11 @@ export class Stage {
     this.env = { SCOPE_INSPECT_DIR: directory };
   }
 
+  /** Where the socket of a process is, or would be. */
+  socketOf({ process: { pid } }: Program): string {
+    return path.join(this.directory, `${pid}.sock`);
+  }
+
   /** A scenario that is inspectable. */
   start(scenario: string, settings: ProgramSettings = {}): Program {
     const words = [process.execPath, ...registered(), path.join(built, "scenarios.mjs"), scenario];
@@ -67,8 +80,8 @@ export class Stage {
   }
 
   /** Resolves when it is up and can be looked into. */
-  async ready(scenario: string): Promise<Program> {
-    const program = this.start(scenario);
+  async ready(scenario: string, settings?: ProgramSettings): Promise<Program> {
+    const program = this.start(scenario, settings);
     await program.printed(/^ready$/m);
     await using inspected = await this.connect(program.process.pid!);
     await inspected.about();
@@ -84,6 +97,10 @@ export class Stage {
   cli(words: readonly string[], settings: ProgramSettings = {}): Program {
     const env = { ...this.env, ...settings.env };
     return new Program([process.execPath, path.join(built, "cli.mjs"), ...words], { ...settings, env });
+  }
+
+  runScript(code: string, settings: ProgramSettings): Promise<Result> {
+    return new Program([process.execPath, "--eval", code], settings).finished();
   }
 
   run(...words: string[]): Promise<Result> {
