@@ -10,7 +10,7 @@ import type { Snapshot } from "./types.ts";
 import { serveWeb } from "./web.ts";
 
 /** How long a process may take to answer, in milliseconds; a blocked one takes about one second. */
-const PATIENCE = 10_000;
+const PATIENCE = 5_000;
 
 type Options<Name extends Command["command"]> = Extract<Command, { command: Name }>;
 
@@ -49,8 +49,8 @@ async function describe(id: ThreadId, token: CancellationToken): Promise<Descrip
   let startedAt: number | undefined;
   try {
     await using target = await connect(id.pid, id.thread);
-    ({ startedAt } = await inTime(target.about(), id, token, 3_000));
-    const snapshot = await inTime(target.snapshot(), id, token, 3_000);
+    ({ startedAt } = await inTime(target.about(), id, token, 2_000));
+    const snapshot = await inTime(target.snapshot(), id, token, 2_000);
     const { title, cycles, blocked } = snapshot;
     return {
       ...id,

@@ -70,8 +70,10 @@ export class Stage {
 
   /** A scenario that is inspectable. */
   start(scenario: string, settings: ProgramSettings = {}): Program {
-    const words = [process.execPath, ...registered(), path.join(built, "scenarios.mjs"), scenario];
-    return new Program(words, { ...settings, env: { ...this.env, ...settings.env } });
+    return this.spawn(
+      [process.execPath, ...registered(), path.join(built, "scenarios.mjs"), scenario],
+      settings,
+    );
   }
 
   /** One that is not. */
@@ -95,8 +97,16 @@ export class Stage {
 
   /** `scope-inspect` with these words. */
   cli(words: readonly string[], settings: ProgramSettings = {}): Program {
-    const env = { ...this.env, ...settings.env };
-    return new Program([process.execPath, path.join(built, "cli.mjs"), ...words], { ...settings, env });
+    return this.spawn(this.commandOf(words), settings);
+  }
+
+  commandOf(words: readonly string[]): string[] {
+    return [process.execPath, path.join(built, "cli.mjs"), ...words];
+  }
+
+  /** Any command, that looks for sockets where they are. */
+  spawn(command: readonly string[], settings: ProgramSettings = {}): Program {
+    return new Program(command, { ...settings, env: { ...this.env, ...settings.env } });
   }
 
   runScript(code: string, settings: ProgramSettings): Promise<Result> {
