@@ -1,6 +1,5 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import path from "node:path";
 
 import { type Program, eventually, expectUsageError, jsonLines } from "@scope/test-utils/node";
 import { describe, expect, it } from "vitest";
@@ -124,7 +123,7 @@ describe("scope-inspect", () => {
       1,
       `scope-inspect: process ${pidOf(program)} does not answer: it is stopped, or its thread is in a system call\n`,
     ]);
-    expect((await stage.run("ps")).stdout).toMatch(/ {2}\? {6}\? {2}\(does not answer\)\n$/);
+    expect((await stage.run("ps")).stdout).toMatch(/ \? +\? {2}\(does not answer\)\n$/);
   });
 
   it("goes quietly when nobody reads it any more", async () => {
