@@ -65,18 +65,16 @@ export class Fake implements Inspected {
   async snapshot(): Promise<Snapshot> {
     this.#advance();
     const at = this.#at;
-    const scopes = this.#scopes.map(
-      (scope): ScopeNode => ({
-        id: scope.id,
-        kind: "TaskGroup",
-        name: scope.name,
-        state: "open",
-        openedAt: scope.openedAt,
-        waitsFor: [],
-        scopes: [],
-        tasks: Array.from(scope.tasks.values(), (task): TaskNode => nodeOf(task)),
-      }),
-    );
+    const scopes = this.#scopes.map((scope): ScopeNode => ({
+      id: scope.id,
+      kind: "TaskGroup",
+      name: scope.name,
+      state: "open",
+      openedAt: scope.openedAt,
+      waitsFor: [],
+      scopes: [],
+      tasks: Array.from(scope.tasks.values(), (task): TaskNode => nodeOf(task)),
+    }));
     return { version: 1, pid: 4711, title: "/srv/app/fake.ts", takenAt: at, scopes, cycles: [] };
   }
 
@@ -98,7 +96,7 @@ export class Fake implements Inspected {
     const until = this.#seq + this.#due;
     const steps = this.#due;
     while (this.#seq < until && this.#due >= 1) {
-      this.#at = Math.min(now, from + ((this.#due === 0 ? 1 : 1 - (until - this.#seq) / steps) * (now - from)));
+      this.#at = Math.min(now, from + (this.#due === 0 ? 1 : 1 - (until - this.#seq) / steps) * (now - from));
       this.#step();
     }
     this.#due = Math.max(0, until - this.#seq);
@@ -122,7 +120,9 @@ export class Fake implements Inspected {
       type: "task-done",
       id: task.id,
       status: failed ? "failed" : cancelled ? "cancelled" : "succeeded",
-      ...(failed ? { error: `Error: no route to ${task.name}`, stack: "Error: no route\n    at send (net.ts:1:1)" } : {}),
+      ...(failed
+        ? { error: `Error: no route to ${task.name}`, stack: "Error: no route\n    at send (net.ts:1:1)" }
+        : {}),
     });
     this.#start(this.#spawn(failed ? task.restarts + 1 : 0, failed ? task : undefined));
   }
@@ -134,7 +134,14 @@ export class Fake implements Inspected {
     const task: FakeTask = { id, name, scope, spawnedAt: this.#at, restarts };
     scope.tasks.set(id, task);
     this.#tasks.push(task);
-    this.#note({ type: "task-spawned", id, name, parent: scope.id, status: "pending", ...(restarts > 0 ? { restarts } : {}) });
+    this.#note({
+      type: "task-spawned",
+      id,
+      name,
+      parent: scope.id,
+      status: "pending",
+      ...(restarts > 0 ? { restarts } : {}),
+    });
     return task;
   }
 

@@ -1,7 +1,7 @@
 /** Draws the timeline. What a frame costs depends on the size of the canvas, and not on how much has happened. */
 import { type Filter, isActive, matches } from "./filter.ts";
 import { clock } from "./format.ts";
-import type { Entry, EntryState, Gap, Group } from "./model.ts";
+import type { Entry, Gap, Group } from "./model.ts";
 
 export const ROW = 20;
 /** The height of the axis. */
@@ -23,7 +23,10 @@ const COLOURS = {
   restarted: "--restarted",
   deadlocked: "--deadlocked",
   accent: "--accent",
-  "on-bar": "--on-bar",
+  onBar: "--on-bar",
+  succeededFill: "--succeeded-fill",
+  cancelledFill: "--cancelled-fill",
+  pendingFill: "--pending-fill",
 } as const;
 
 type Colours = Record<keyof typeof COLOURS, string>;
@@ -188,7 +191,8 @@ export class Painter {
     const height = ROW - 5;
     const top = y + 2;
     this.#each(row, scene, (entry, left, right) => {
-      const { state, startedAt, cancel } = entry;
+      const { startedAt, cancel } = entry;
+      const onBar = fillOf(entry)[1] === undefined ? colours.onBar : colours.text;
       context.globalAlpha = active && !matches(entry, filter) ? 0.2 : 1;
       const started = Math.min(Math.max(left, ((startedAt ?? entry.endedAt ?? now) - from) * scale), right);
       if (started > left + 1) {
@@ -200,10 +204,15 @@ export class Painter {
       }
       const length = Math.max(startedAt === undefined ? 0 : 2, right - started);
       if (length > 0) {
-        context.fillStyle = entry.cycle >= 0 ? colours.deadlocked : colours[fillOf(state)];
+        const [fill, edge] = fillOf(entry);
+        context.fillStyle = colours[length < 6 ? (edge ?? fill) : fill];
         context.beginPath();
-        context.roundRect(started, top, length, height, Math.min(3, length / 2));
+        context.roundRect(started + 0.5, top + 0.5, length - 1, height - 1, Math.min(3, length / 2));
         context.fill();
+        if (edge !== undefined && length >= 6) {
+          context.strokeStyle = colours[edge];
+          context.stroke();
+        }
       }
       if (cancel?.at !== undefined && this.#hatch !== null) {
         const asked = Math.max(started, (cancel.at - from) * scale);
@@ -218,7 +227,7 @@ export class Painter {
       const room = this.#sign(context, colours, entry, started, right, top, height);
       const inner = right - room - Math.max(0, started) - 8;
       if (inner > 24) {
-        context.fillStyle = colours["on-bar"];
+        context.fillStyle = onBar;
         const text = cut(entry.name, inner);
         context.fillText(text, Math.max(0, started) + (entry.restarts > 0 ? 18 : 5), top + height / 2 + 0.5);
       }
@@ -230,15 +239,17 @@ export class Painter {
   #sign(
     context: CanvasRenderingContext2D,
     colours: Colours,
-    { state, restarts }: Entry,
+    entry: Entry,
     left: number,
     right: number,
     top: number,
     height: number,
   ): number {
     const middle = top + height / 2;
+    const { state, restarts } = entry;
+    const onBar = fillOf(entry)[1] === undefined ? colours.onBar : colours.text;
     if (restarts > 0) {
-      context.strokeStyle = right - left > 18 ? colours["on-bar"] : colours.restarted;
+      context.strokeStyle = right - left > 18 ? onBar : colours.restarted;
       context.lineWidth = 1.5;
       const x = right - left > 18 ? Math.max(0, left) + 9 : left;
       context.beginPath();
@@ -252,7 +263,7 @@ export class Painter {
     if (state !== "failed" && state !== "cancelled") return 0;
     const inside = right - left > 30;
     const x = inside ? right - 8 : right + 1;
-    context.strokeStyle = inside ? colours["on-bar"] : colours[state];
+    context.strokeStyle = inside ? onBar : colours[state];
     context.lineWidth = 1.8;
     context.beginPath();
     if (state === "failed") {
@@ -318,22 +329,24 @@ export class Painter {
   }
 }
 
-function fillOf(
-  state: EntryState,
-): "pending" | "running" | "cancelling" | "succeeded" | "failed" | "cancelled" {
+/** The colour of a bar, and of its edge if that is another one. What is over is pale, but for failures. */
+function fillOf({ state, cycle }: Entry): [fill: keyof Colours, edge?: keyof Colours] {
+  if (cycle >= 0) return ["deadlocked"];
   switch (state) {
-    case "pending":
     case "running":
     case "cancelling":
-    case "succeeded":
     case "failed":
+      return [state];
+    case "succeeded":
+      return ["succeededFill", state];
     case "cancelled":
-      return state;
+      return ["cancelledFill", state];
+    case "pending":
     case "open":
     case "closing":
     case "closed":
     case "lost":
-      return "pending";
+      return ["pendingFill", "pending"];
   }
 }
 

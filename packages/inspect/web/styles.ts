@@ -1,6 +1,6 @@
 /** Inside the shadow root alone. The colours follow the `color-scheme` of the page. */
 export const styles = /* css */ `
-:host { all: initial; }
+:host { all: initial; display: block; height: 100%; min-height: 0; color-scheme: inherit; }
 * { box-sizing: border-box; }
 .view {
   --surface: light-dark(#ffffff, #14171c);
@@ -22,6 +22,9 @@ export const styles = /* css */ `
   --restarted: light-dark(#7b3fc0, #c79bff);
   --deadlocked: light-dark(#b3126f, #ff7fc4);
   --on-bar: light-dark(#ffffff, #0b0f14);
+  --succeeded-fill: light-dark(#dcefe8, #17352d);
+  --cancelled-fill: light-dark(#e7e1f1, #2d2740);
+  --pending-fill: light-dark(#eceff3, #222830);
   --mono: ui-monospace, "SF Mono", "Cascadia Code", "JetBrains Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
   display: flex;
   flex-direction: column;
@@ -135,6 +138,7 @@ ${["running", "pending", "cancelling", "succeeded", "failed", "cancelled", "rest
 .name.scope { font-weight: 650; }
 .kind, .note, .age { color: var(--muted); }
 .state { color: var(--muted); }
+.row .state { flex: none; width: 74px; }
 .state.running { color: var(--running); }
 .state.failed { color: var(--failed); }
 .state.cancelling, .state.closing { color: var(--cancelling); }
@@ -144,8 +148,8 @@ ${["running", "pending", "cancelling", "succeeded", "failed", "cancelled", "rest
 .badge.restarted { color: var(--restarted); }
 .badge.deadlocked { color: var(--deadlocked); font-weight: 600; }
 .note { flex: 0 3 auto; min-width: 0; overflow: hidden; text-overflow: ellipsis; }
-.waits { flex: 1 3 40px; text-align: right; }
-.age { flex: none; min-width: 62px; text-align: right; }
+.waits { flex: 1 3 40px; text-align: right; margin-right: 8px; }
+.age { flex: none; width: 62px; text-align: right; }
 
 .timeline .scroll { position: relative; }
 canvas { position: sticky; display: block; top: 0; width: 100%; height: 100%; cursor: crosshair; touch-action: pan-y; }

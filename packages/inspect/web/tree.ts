@@ -165,7 +165,6 @@ export class Tree {
       ${icon(state)}
       <span class="name ${type}">${name}</span>
       ${type === "scope" ? html`<span class="kind">${kind}</span>` : nothing}
-      <span class="state ${state}">${STATE_TEXT[state]}</span>
       ${cycle >= 0 ? html`<span class="badge deadlocked">${icon("deadlocked")} deadlock</span>` : nothing}
       ${
         restarts > 0
@@ -176,6 +175,7 @@ export class Tree {
       }
       ${cancel === undefined ? nothing : html`<span class="note">${cancel.reason || cancel.source}</span>`}
       <span class="note waits">${waits}</span>
+      <span class="state ${state}">${STATE_TEXT[state]}</span>
       <span class="age">${duration(age(entry, now))}</span>
     </div>`;
   }

@@ -65,7 +65,6 @@ function mount(element: Element, source: Source, whole: boolean): View {
   if (!(element instanceof Element))
     throw new TypeError(`Expected element to be an Element, got ${String(element)}`);
   const host = document.createElement("div");
-  host.style.cssText = "display: block; height: 100%; min-height: 0;";
   const root = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(styles);
