@@ -139,7 +139,7 @@ function namesIn(snapshot: Snapshot): Map<string, string> {
 }
 
 /** 340 ms, 12.5 s, 3 min 20 s, 5 h 3 min, 2 d 4 h */
-function age(ms: number): string {
+export function age(ms: number): string {
   const span = Math.max(0, ms);
   if (span < 1000) return `${Math.round(span)} ms`;
   const seconds = span / 1000;
@@ -158,7 +158,7 @@ function quoted(text: string): string {
 }
 
 /** Nothing that a terminal would obey, or that would hide or reorder what follows. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(
     /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
     (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,

@@ -14,6 +14,7 @@ import { Worker, parentPort, threadId, workerData } from "node:worker_threads";
 import { type Address, addressOf } from "./socket-directory.ts";
 import { type About, type Answer, type Request, answerOf, refusal } from "./socket-protocol.ts";
 import { serve } from "./socket-server.ts";
+import type { Inspected, Snapshot } from "./types.ts";
 
 /** How long a loop that turns may take to answer, in milliseconds. */
 const PATIENCE = 500;
@@ -26,8 +27,11 @@ const MAX_WAITING = 64;
 /** The process-wide name of what the main thread answers when it is interrupted. */
 const KEY = "@scope/inspect/answer";
 
-/** What a thread can tell, at any moment. */
-export type Teller = (request: Request) => unknown;
+/** What a thread can tell. */
+export interface Told extends Pick<Inspected, "events"> {
+  /** At once, also in the midst of other code. */
+  snapshot(): Snapshot;
+}
 
 interface Settings {
   readonly scopeInspect: About;
@@ -39,11 +43,13 @@ interface FromTold {
   readonly answer: Answer;
 }
 
+interface Question {
+  readonly number: number;
+  readonly request: Exclude<Request, { ask: "about" }>;
+}
+
 /** From the thread that serves. */
-type FromServer =
-  | { readonly listening: Address }
-  | { readonly failed: string }
-  | { readonly number: number; readonly request: Request };
+type FromServer = { readonly listening: Address } | { readonly failed: string } | Question;
 
 /** Whether this is the thread that serves another one. */
 export function isServingThread(): boolean {
@@ -60,16 +66,9 @@ function settings(): Settings["scopeInspect"] | undefined {
  * @param entry The module that calls `serveParent` when it finds itself in that thread.
  * @param onFailure Called with why, if there is no socket.
  */
-export function startServing(entry: URL, tell: Teller, onFailure: (why: string) => void): void {
-  const answer = (request: Request, interrupted: boolean): Answer => {
-    try {
-      const told = tell(request);
-      return answerOf(interrupted && request.ask === "snapshot" ? { ...Object(told), blocked: here() } : told);
-    } catch (error) {
-      return refusal(error);
-    }
-  };
-  (globalThis as Record<symbol, unknown>)[Symbol.for(KEY)] = answer;
+export function startServing(entry: URL, told: Told, onFailure: (why: string) => void): void {
+  (globalThis as Record<symbol, unknown>)[Symbol.for(KEY)] = (): Answer =>
+    answerOf({ ...told.snapshot(), blocked: here() });
   const scopeInspect: Settings["scopeInspect"] = {
     pid: process.pid,
     thread: threadId,
@@ -77,21 +76,32 @@ export function startServing(entry: URL, tell: Teller, onFailure: (why: string) 
   };
   const { SCOPE_INSPECT_DIR } = process.env;
   const server = new Worker(entry, {
-    // What the program's own options load is not for this thread, least of all this module once more.
+    name: "scope-inspect",
+    // What the program's own options load is not for this thread, least of all the module of `entry` once more.
     execArgv: [],
     env: SCOPE_INSPECT_DIR === undefined ? {} : { SCOPE_INSPECT_DIR },
-    name: "scope-inspect",
     workerData: { scopeInspect } satisfies Settings,
   });
-  server.unref();
   server.on("error", (error) => onFailure(String(error)));
   server.on("message", (message: FromServer) => {
-    if ("request" in message) {
-      const { number, request } = message;
-      server.postMessage({ number, answer: answer(request, false) } satisfies FromTold);
-    } else if ("failed" in message) onFailure(message.failed);
+    if ("request" in message) void reply(server, message, told);
+    else if ("failed" in message) onFailure(message.failed);
     else removeAtExit(message.listening);
   });
+  // Last: a listener takes hold of the loop again.
+  server.unref();
+}
+
+async function reply(server: Worker, { number, request }: Question, told: Told): Promise<void> {
+  let answer: Answer;
+  try {
+    answer = answerOf(
+      request.ask === "snapshot" ? told.snapshot() : await told.events(request.since, request.limit),
+    );
+  } catch (error) {
+    answer = refusal(error);
+  }
+  server.postMessage({ number, answer } satisfies FromTold);
 }
 
 /** What the thread is in the midst of, one frame per line. */
@@ -101,7 +111,7 @@ function here(): string {
   const stack = String(new Error().stack);
   Error.stackTraceLimit = stackTraceLimit;
   const frames = stack.split("\n").slice(1);
-  // Above the code that was interrupted are this function, its caller, and the expression that called that.
+  // On top of what was interrupted: this function, the one that was evaluated, and the expression that called it.
   return frames
     .slice(3)
     .map((frame) => frame.trim())
@@ -146,7 +156,6 @@ class Parent {
   #snapshot: Promise<Answer> | undefined;
   /** It was interrupted, and has not answered by itself since. */
   #stuck = false;
-  #interruption: Promise<Answer | undefined> = Promise.resolve(undefined);
 
   constructor(tell: (message: FromServer) => void, isMain: boolean) {
     this.#tell = tell;
@@ -154,9 +163,9 @@ class Parent {
   }
 
   /** One snapshot is taken at a time, however many ask. */
-  ask(request: Request): Promise<Answer> {
+  ask(request: Question["request"]): Promise<Answer> {
     if (request.ask !== "snapshot") return this.#askFor(request);
-    this.#snapshot ??= this.#askFor(request).finally(() => (this.#snapshot = undefined));
+    this.#snapshot ??= this.#takeSnapshot().finally(() => (this.#snapshot = undefined));
     return this.#snapshot;
   }
 
@@ -166,31 +175,30 @@ class Parent {
     this.#waiting.delete(number);
   }
 
-  async #askFor(request: Request): Promise<Answer> {
+  async #takeSnapshot(): Promise<Answer> {
     if (this.#stuck) {
-      const answer = await this.#interrupt(request);
+      const answer = await this.#interrupt();
       if (answer !== undefined) return answer;
     }
-    if (this.#waiting.size >= MAX_WAITING) throw new Error("it does not answer");
-    const number = ++this.#asked;
-    const answered = new Promise<Answer>((resolve) => this.#waiting.set(number, resolve));
-    this.#tell({ number, request });
+    const answered = this.#askFor({ ask: "snapshot" });
     for (;;) {
-      const answer = (await Promise.race([answered, sleep(PATIENCE)])) ?? (await this.#interrupt(request));
+      const answer = (await Promise.race([answered, sleep(PATIENCE, undefined)])) ?? (await this.#interrupt());
       if (answer !== undefined) return answer;
     }
   }
 
-  /** Once at a time. `undefined` if it cannot be done. */
-  #interrupt(request: Request): Promise<Answer | undefined> {
-    if (!this.#isMain) return Promise.resolve(undefined);
-    const expression = `globalThis[Symbol.for("${KEY}")](${JSON.stringify(request)}, true)`;
-    this.#interruption = this.#interruption.then(async () => {
-      const answer = await evaluateOnMainThread(expression);
-      this.#stuck = answer !== undefined;
-      return answer;
-    });
-    return this.#interruption;
+  #askFor(request: Question["request"]): Promise<Answer> {
+    if (this.#waiting.size >= MAX_WAITING) return Promise.reject(new Error("it does not answer"));
+    const number = ++this.#asked;
+    this.#tell({ number, request });
+    return new Promise((resolve) => this.#waiting.set(number, resolve));
+  }
+
+  async #interrupt(): Promise<Answer | undefined> {
+    if (!this.#isMain) return undefined;
+    const answer = await evaluateOnMainThread(`globalThis[Symbol.for("${KEY}")]()`);
+    this.#stuck = answer !== undefined;
+    return answer;
   }
 }
 
@@ -201,7 +209,7 @@ async function evaluateOnMainThread(expression: string): Promise<string | undefi
     const inspector = await import("node:inspector");
     session = new inspector.Session();
     session.connectToMainThread();
-    return await Promise.race([evaluate(session, expression), sleep(INTERRUPTED_PATIENCE)]);
+    return await Promise.race([evaluate(session, expression), sleep(INTERRUPTED_PATIENCE, undefined)]);
   } catch {
     // Not on this platform.
     return undefined;
