@@ -224,6 +224,8 @@ export class Model {
         if (entry === undefined) return;
         entry.startedAt ??= at;
         if (entry.state === "pending") this.#turn(entry, "running");
+        // Whatever it waits for now, the next snapshot knows.
+        entry.waitsFor = [];
         return;
       case "cancel-requested":
         if (entry === undefined) return;

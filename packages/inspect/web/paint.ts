@@ -262,19 +262,26 @@ export class Painter {
     }
     if (state !== "failed" && state !== "cancelled") return 0;
     const inside = right - left > 30;
-    const x = inside ? right - 8 : right + 1;
+    const x = inside ? right - 8 : right;
+    if (!inside) {
+      context.fillStyle = colours.surface;
+      context.beginPath();
+      context.arc(x, middle, 6, 0, 7);
+      context.fill();
+    }
     context.strokeStyle = inside ? onBar : colours[state];
     context.lineWidth = 1.8;
     context.beginPath();
+    const half = state === "failed" ? 3.2 : 2.6;
+    context.moveTo(x + half, middle - half);
+    context.lineTo(x - half, middle + half);
     if (state === "failed") {
-      context.moveTo(x - 3.2, middle - 3.2);
-      context.lineTo(x + 3.2, middle + 3.2);
-      context.moveTo(x + 3.2, middle - 3.2);
+      context.moveTo(x - half, middle - half);
+      context.lineTo(x + half, middle + half);
     } else {
+      context.moveTo(x + 3.6, middle);
       context.arc(x, middle, 3.6, 0, 7);
-      context.moveTo(x + 2.6, middle - 2.6);
     }
-    context.lineTo(x - 3.2 + (state === "failed" ? 0 : 0.6), middle + 3.2 - (state === "failed" ? 0 : 0.6));
     context.stroke();
     context.lineWidth = 1;
     return inside ? 14 : 0;
@@ -382,6 +389,6 @@ function ticks({ from, to, width }: Scene): { readonly x: number; readonly text:
 
 /** As much of a name as fits, roughly: to measure each would cost more than all the rest. */
 function cut(text: string, width: number): string {
-  const room = Math.floor(width / 6);
+  const room = Math.floor(width / 6.4);
   return text.length <= room ? text : `${text.slice(0, Math.max(1, room - 1))}…`;
 }

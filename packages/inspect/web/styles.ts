@@ -89,7 +89,7 @@ h1 { font-size: 13px; font-weight: 650; max-width: 40ch; overflow: hidden; text-
 .panes { flex: 1; min-height: 0; display: grid; grid-template: minmax(0, 1fr) minmax(0, 1fr) / minmax(0, 1fr); }
 .part .panes { grid-template-rows: minmax(0, 1fr); }
 .split .panes { grid-template-columns: minmax(0, 1fr) minmax(260px, 34%); }
-.pane { position: relative; display: flex; flex-direction: column; min-width: 0; min-height: 0; }
+.pane { container: pane / inline-size; position: relative; display: flex; flex-direction: column; min-width: 0; min-height: 0; }
 .timeline { grid-row: -2; grid-column: 1 / -1; border-top: 1px solid var(--line); }
 .part .timeline { grid-column: 1; border-top: 0; }
 .tree { grid-area: 1 / 1; }
@@ -134,7 +134,7 @@ ${["running", "pending", "cancelling", "succeeded", "failed", "cancelled", "rest
 .row.stuck { box-shadow: inset 3px 0 var(--deadlocked); }
 .fold { flex: none; width: 14px; text-align: center; color: var(--muted); font-size: 11px; cursor: pointer; }
 .name { overflow: hidden; text-overflow: ellipsis; }
-.row .name { flex: 0 1 auto; min-width: 60px; font-family: var(--mono); font-size: 11.5px; }
+.row .name { flex: 0 1 auto; min-width: 3ch; font-family: var(--mono); font-size: 11.5px; }
 .name.scope { font-weight: 650; }
 .kind, .note, .age { color: var(--muted); }
 .state { color: var(--muted); }
@@ -169,9 +169,15 @@ p.error { margin-bottom: 8px; }
 .details li time { color: var(--muted); }
 .details li .error { grid-column: 2 / -1; font-weight: 400; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 
-@container view (max-width: 640px) {
+@container pane (max-width: 860px) {
+  .bar input { width: 104px; }
+  .bar, .chips { gap: 4px; }
+}
+@container pane (max-width: 640px) {
   .chip .label { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .chip { min-width: 30px; justify-content: center; }
+}
+@container view (max-width: 640px) {
   .row .state, .row .kind { display: none; }
   .bar { padding: 4px 8px; }
   .head { padding: 6px 8px; gap: 4px 10px; }
