@@ -7,7 +7,13 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
-import { Program, type ProgramSettings, type Result, eventually, temporaryDirectory } from "@scope/test-utils/node";
+import {
+  Program,
+  type ProgramSettings,
+  type Result,
+  eventually,
+  temporaryDirectory,
+} from "@scope/test-utils/node";
 import { build } from "esbuild";
 import { afterAll, beforeAll } from "vitest";
 

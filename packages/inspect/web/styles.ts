@@ -151,10 +151,9 @@ ${["running", "pending", "cancelling", "succeeded", "failed", "cancelled", "rest
 .waits { flex: 1 3 40px; text-align: right; margin-right: 8px; }
 .age { flex: none; width: 62px; text-align: right; }
 
-.timeline .scroll { position: relative; }
-canvas { position: sticky; display: block; top: 0; width: 100%; height: 100%; cursor: crosshair; touch-action: pan-y; }
-.timeline .space { margin-top: -100cqh; }
-.tip { position: absolute; z-index: 1; translate: 12px 44px; max-width: min(420px, 70%); padding: 4px 8px; border-radius: 5px; color: var(--surface); background: var(--text); pointer-events: none; overflow-wrap: anywhere; }
+.stick { position: sticky; top: 0; z-index: 1; height: 0; }
+canvas { position: absolute; display: block; top: 0; left: 0; width: 100%; cursor: crosshair; touch-action: pan-y; }
+.tip { position: absolute; z-index: 2; translate: 12px 44px; max-width: min(420px, 70%); padding: 4px 8px; border-radius: 5px; color: var(--surface); background: var(--text); pointer-events: none; overflow-wrap: anywhere; }
 .tip[hidden] { display: none; }
 
 .details .scroll { padding: 10px 12px; }

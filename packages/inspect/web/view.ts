@@ -96,6 +96,7 @@ function mount(element: Element, source: Source, whole: boolean): View {
     pause: (paused) => {
       pausedAt = paused ? shared.now() : undefined;
       tree.freeze(paused);
+      timeline.refresh();
       shared.changed();
     },
     select: (entry) => {
