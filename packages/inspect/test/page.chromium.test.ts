@@ -527,6 +527,13 @@ describe("a page of one's own", () => {
     await part!.getByRole("button", { name: "1 failure" }).click();
     await part!.getByRole("listitem").getByText("Error: accident has failed").waitFor();
     expect(await part!.getByRole("tree").count()).toBe(0);
+    expect(await part!.locator(".span").innerText()).toBe("5.0 s");
+    expect(await whole!.locator(".span").innerText()).toBe("30 s");
+    expect(await page.evaluate(() => (window as unknown as { bad: string[] }).bad)).toEqual([
+      "RangeError: Expected span to be a number from 20 to 3600000, got 1",
+      "RangeError: Expected span to be a number from 20 to 3600000, got NaN",
+      "TypeError: Expected element to be an Element, got #first",
+    ]);
     const colour = (): Promise<string> => whole!.evaluate((view) => getComputedStyle(view).backgroundColor);
     const day = await colour();
     await page.evaluate(() => (document.documentElement.style.colorScheme = "dark"));

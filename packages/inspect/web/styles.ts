@@ -54,7 +54,7 @@ button {
 button:hover:not(:disabled) { background: var(--hover); }
 button:disabled { color: var(--muted); cursor: default; }
 button[aria-pressed="true"] { background: var(--hover); border-color: var(--accent); color: var(--accent); }
-button.link { border: 0; padding: 0; min-height: 0; background: none; color: var(--accent); text-decoration: underline; text-underline-offset: 2px; white-space: normal; text-align: left; }
+button.link { display: inline; border: 0; padding: 0; min-height: 0; min-width: 0; background: none; color: var(--accent); text-decoration: underline; text-underline-offset: 2px; white-space: normal; text-align: left; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: -2px; }
 input {
   width: 150px;

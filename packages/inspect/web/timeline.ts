@@ -20,7 +20,8 @@ const TAGS: readonly Tag[] = [
   "cancelled",
   "restarted",
 ];
-const SPAN = { initial: 30_000, min: 20, max: 3_600_000 };
+/** How many milliseconds are in sight. */
+export const SPAN = { initial: 30_000, min: 20, max: 3_600_000 };
 
 export interface TimelineHost {
   readonly model: Model;
@@ -36,7 +37,7 @@ export class Timeline {
   readonly #host: TimelineHost;
   readonly #painter = new Painter();
   #filter: Filter = EVERYTHING;
-  #span = SPAN.initial;
+  #span: number;
   /** The right edge; undefined: now. */
   #to: number | undefined;
   #rows: Row[] = [];
@@ -48,8 +49,9 @@ export class Timeline {
     | undefined;
   #said = "";
 
-  constructor(host: TimelineHost) {
+  constructor(host: TimelineHost, span: number) {
     this.#host = host;
+    this.#span = span;
   }
 
   template(): TemplateResult {
