@@ -186,7 +186,15 @@ export class Model {
       }
     });
     this.cycles = snapshot.cycles;
-    for (const event of later) if (this.entries.has(event.id) && !isEnd(event)) this.#take(event);
+    for (const event of later) {
+      const entry = this.entries.get(event.id);
+      if (entry === undefined || isEnd(event)) continue;
+      this.#take(event);
+      // Its parent may be known only now.
+      const parent = this.entries.get(event.parent ?? "");
+      if (parent !== undefined && parent !== entry.parent && !hangsOn(parent, entry))
+        this.#move(entry, parent);
+    }
     this.version++;
   }
 
@@ -217,6 +225,8 @@ export class Model {
         if (entry === undefined) return;
         entry.startedAt ??= at;
         if (entry.state === "pending") this.#turn(entry, "running");
+        // Whatever it waits for now, the next snapshot knows.
+        entry.waitsFor = [];
         return;
       case "cancel-requested":
         if (entry === undefined) return;
@@ -278,7 +288,7 @@ export class Model {
       const { id, kind, name, openedAt } = node;
       entry = makeEntry({ id, type: "scope", kind, name, state: "open", since: openedAt, restarts: 0 });
       this.#add(entry, parent);
-    }
+    } else if (entry.parent !== parent) this.#move(entry, parent);
     this.#learn(entry, node);
     this.#turn(entry, node.state);
     for (const task of node.tasks) this.#meetTask(task, entry, seen);
@@ -295,7 +305,7 @@ export class Model {
       const state = "pending";
       entry = makeEntry({ id, type: "task", kind: "task", name, state, since: spawnedAt, restarts });
       this.#add(entry, parent);
-    }
+    } else if (entry.parent !== parent) this.#move(entry, parent);
     this.#learn(entry, node);
     entry.startedAt ??= node.startedAt;
     this.#turn(
@@ -314,11 +324,22 @@ export class Model {
 
   #add(entry: Entry, parent: Entry | undefined): void {
     this.entries.set(entry.id, entry);
+    this.#count(entry, 1);
+    this.#hang(entry, parent);
+  }
+
+  #hang(entry: Entry, parent: Entry | undefined): void {
     entry.parent = parent;
     (parent?.children ?? this.roots).add(entry);
-    this.#count(entry, 1);
     if (entry.type === "scope") this.#placeScope(entry, parent);
     else this.#placeTask(entry, parent);
+  }
+
+  /** Nobody saw its parent begin. */
+  #move(entry: Entry, parent: Entry | undefined): void {
+    (entry.parent?.children ?? this.roots).delete(entry);
+    this.#displace(entry);
+    this.#hang(entry, parent);
   }
 
   #turn(entry: Entry, state: EntryState): void {
@@ -361,7 +382,7 @@ export class Model {
     const key = `${entry.kind} ${entry.name.replace(/\d+/g, "#")}`;
     let group: Group | undefined;
     for (const candidate of above.groups) {
-      if (candidate.key === key && isIdle(candidate)) {
+      if (candidate.key === key && isIdle(candidate, entry.since)) {
         group = candidate;
         break;
       }
@@ -381,6 +402,7 @@ export class Model {
     let chosen: Lane | undefined;
     for (const lane of group.free) {
       const last = lane.entries.at(-1);
+      if ((last?.endedAt ?? 0) > entry.since) continue;
       const sameName = last?.name === entry.name;
       const usable = last?.state !== "failed" || sameName || entry.since - (last.endedAt ?? 0) > HOLD;
       if (entry.restarts > 0 ? sameName : usable) {
@@ -404,17 +426,25 @@ export class Model {
       this.#ended = this.#ended.slice(this.#evicted);
       this.#evicted = 0;
     }
-    if (entry?.lane !== undefined) {
-      const { lane } = entry;
+    if (entry !== undefined) this.#displace(entry);
+  }
+
+  /** Out of the timeline. */
+  #displace(entry: Entry): void {
+    const { lane, group } = entry;
+    if (lane !== undefined) {
       remove(lane.entries, entry);
-      if (lane.entries.length === 0) {
-        lane.group.lanes.delete(lane);
-        lane.group.free.delete(lane);
-        this.#prune(lane.group);
+      const last = lane.entries.at(-1);
+      if (last !== undefined) {
+        if (last.endedAt !== undefined) lane.group.free.add(lane);
+        return;
       }
-    } else if (entry?.group !== undefined) {
-      remove(entry.group.scopes, entry);
-      this.#prune(entry.group);
+      lane.group.lanes.delete(lane);
+      lane.group.free.delete(lane);
+      this.#prune(lane.group);
+    } else if (group !== undefined) {
+      remove(group.scopes, entry);
+      this.#prune(group);
     }
   }
 
@@ -437,6 +467,12 @@ export class Model {
     this.rowsVersion++;
     this.version++;
   }
+}
+
+/** Itself, or by way of others. */
+function hangsOn(entry: Entry, above: Entry): boolean {
+  for (let at: Entry | undefined = entry; at !== undefined; at = at.parent) if (at === above) return true;
+  return false;
 }
 
 function isEnd({ type }: TimelineEvent): boolean {
@@ -468,9 +504,9 @@ function makeGroup(key: string, parent: Group | undefined): Group {
   return { key, depth, parent, scopes: [], lanes: new Set(), free: new Set(), groups: new Set() };
 }
 
-/** No scope and no task of it lives. */
-function isIdle(group: Group): boolean {
-  return group.scopes.at(-1)?.endedAt !== undefined && group.free.size === group.lanes.size;
+/** No scope and no task of it lives, and none has lived since then. */
+function isIdle({ scopes, lanes, free }: Group, since: number): boolean {
+  return (scopes.at(-1)?.endedAt ?? Infinity) <= since && free.size === lanes.size;
 }
 
 /** Nearly always the first one. */

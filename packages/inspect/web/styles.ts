@@ -1,6 +1,6 @@
 /** Inside the shadow root alone. The colours follow the `color-scheme` of the page. */
 export const styles = /* css */ `
-:host { all: initial; }
+:host { all: initial; display: block; height: 100%; min-height: 0; color-scheme: inherit; }
 * { box-sizing: border-box; }
 .view {
   --surface: light-dark(#ffffff, #14171c);
@@ -22,6 +22,9 @@ export const styles = /* css */ `
   --restarted: light-dark(#7b3fc0, #c79bff);
   --deadlocked: light-dark(#b3126f, #ff7fc4);
   --on-bar: light-dark(#ffffff, #0b0f14);
+  --succeeded-fill: light-dark(#dcefe8, #17352d);
+  --cancelled-fill: light-dark(#e7e1f1, #2d2740);
+  --pending-fill: light-dark(#eceff3, #222830);
   --mono: ui-monospace, "SF Mono", "Cascadia Code", "JetBrains Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
   display: flex;
   flex-direction: column;
@@ -51,7 +54,7 @@ button {
 button:hover:not(:disabled) { background: var(--hover); }
 button:disabled { color: var(--muted); cursor: default; }
 button[aria-pressed="true"] { background: var(--hover); border-color: var(--accent); color: var(--accent); }
-button.link { border: 0; padding: 0; min-height: 0; background: none; color: var(--accent); text-decoration: underline; text-underline-offset: 2px; white-space: normal; text-align: left; }
+button.link { display: inline; border: 0; padding: 0; min-height: 0; min-width: 0; background: none; color: var(--accent); text-decoration: underline; text-underline-offset: 2px; white-space: normal; text-align: left; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: -2px; }
 input {
   width: 150px;
@@ -86,7 +89,7 @@ h1 { font-size: 13px; font-weight: 650; max-width: 40ch; overflow: hidden; text-
 .panes { flex: 1; min-height: 0; display: grid; grid-template: minmax(0, 1fr) minmax(0, 1fr) / minmax(0, 1fr); }
 .part .panes { grid-template-rows: minmax(0, 1fr); }
 .split .panes { grid-template-columns: minmax(0, 1fr) minmax(260px, 34%); }
-.pane { position: relative; display: flex; flex-direction: column; min-width: 0; min-height: 0; }
+.pane { container: pane / inline-size; position: relative; display: flex; flex-direction: column; min-width: 0; min-height: 0; }
 .timeline { grid-row: -2; grid-column: 1 / -1; border-top: 1px solid var(--line); }
 .part .timeline { grid-column: 1; border-top: 0; }
 .tree { grid-area: 1 / 1; }
@@ -131,10 +134,11 @@ ${["running", "pending", "cancelling", "succeeded", "failed", "cancelled", "rest
 .row.stuck { box-shadow: inset 3px 0 var(--deadlocked); }
 .fold { flex: none; width: 14px; text-align: center; color: var(--muted); font-size: 11px; cursor: pointer; }
 .name { overflow: hidden; text-overflow: ellipsis; }
-.row .name { flex: 0 1 auto; min-width: 60px; font-family: var(--mono); font-size: 11.5px; }
+.row .name { flex: 0 1 auto; min-width: 3ch; font-family: var(--mono); font-size: 11.5px; }
 .name.scope { font-weight: 650; }
 .kind, .note, .age { color: var(--muted); }
 .state { color: var(--muted); }
+.row .state { flex: none; width: 74px; }
 .state.running { color: var(--running); }
 .state.failed { color: var(--failed); }
 .state.cancelling, .state.closing { color: var(--cancelling); }
@@ -144,13 +148,12 @@ ${["running", "pending", "cancelling", "succeeded", "failed", "cancelled", "rest
 .badge.restarted { color: var(--restarted); }
 .badge.deadlocked { color: var(--deadlocked); font-weight: 600; }
 .note { flex: 0 3 auto; min-width: 0; overflow: hidden; text-overflow: ellipsis; }
-.waits { flex: 1 3 40px; text-align: right; }
-.age { flex: none; min-width: 62px; text-align: right; }
+.waits { flex: 1 3 40px; text-align: right; margin-right: 8px; }
+.age { flex: none; width: 62px; text-align: right; }
 
-.timeline .scroll { position: relative; }
-canvas { position: sticky; display: block; top: 0; width: 100%; height: 100%; cursor: crosshair; touch-action: pan-y; }
-.timeline .space { margin-top: -100cqh; }
-.tip { position: absolute; z-index: 1; translate: 12px 44px; max-width: min(420px, 70%); padding: 4px 8px; border-radius: 5px; color: var(--surface); background: var(--text); pointer-events: none; overflow-wrap: anywhere; }
+.stick { position: sticky; top: 0; z-index: 1; height: 0; }
+canvas { position: absolute; display: block; top: 0; left: 0; width: 100%; cursor: crosshair; touch-action: pan-y; }
+.tip { position: absolute; z-index: 2; translate: 12px 44px; max-width: min(420px, 70%); padding: 4px 8px; border-radius: 5px; color: var(--surface); background: var(--text); pointer-events: none; overflow-wrap: anywhere; }
 .tip[hidden] { display: none; }
 
 .details .scroll { padding: 10px 12px; }
@@ -165,9 +168,15 @@ p.error { margin-bottom: 8px; }
 .details li time { color: var(--muted); }
 .details li .error { grid-column: 2 / -1; font-weight: 400; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 
-@container view (max-width: 640px) {
+@container pane (max-width: 860px) {
+  .bar input { width: 104px; }
+  .bar, .chips { gap: 4px; }
+}
+@container pane (max-width: 640px) {
   .chip .label { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .chip { min-width: 30px; justify-content: center; }
+}
+@container view (max-width: 640px) {
   .row .state, .row .kind { display: none; }
   .bar { padding: 4px 8px; }
   .head { padding: 6px 8px; gap: 4px 10px; }

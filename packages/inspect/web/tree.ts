@@ -31,7 +31,7 @@ export class Tree {
   /** Who has the keyboard's attention. */
   #active: string | undefined;
   #scroller: HTMLElement | undefined;
-  #moreTagged = new Map<Tag, number>();
+  #tagged = new Map<Tag, number>();
 
   constructor(host: TreeHost) {
     this.#host = host;
@@ -84,7 +84,7 @@ export class Tree {
     this.#seen = model.version;
     const roots = this.#frozen ?? model.roots;
     this.#rows = flatten(roots, this.#collapsed, this.#filter);
-    const tagged = this.#moreTagged;
+    const tagged = this.#tagged;
     tagged.set("restarted", 0).set("deadlocked", 0);
     for (const entry of model.entries.values()) {
       if (entry.restarts > 0) tagged.set("restarted", tagged.get("restarted")! + 1);
@@ -97,7 +97,7 @@ export class Tree {
     const value =
       tag === "running" || tag === "pending" || tag === "cancelling"
         ? counts[tag]
-        : (this.#moreTagged.get(tag) ?? 0);
+        : (this.#tagged.get(tag) ?? 0);
     return html`<button
       type="button"
       class="chip"
@@ -165,7 +165,6 @@ export class Tree {
       ${icon(state)}
       <span class="name ${type}">${name}</span>
       ${type === "scope" ? html`<span class="kind">${kind}</span>` : nothing}
-      <span class="state ${state}">${STATE_TEXT[state]}</span>
       ${cycle >= 0 ? html`<span class="badge deadlocked">${icon("deadlocked")} deadlock</span>` : nothing}
       ${
         restarts > 0
@@ -176,6 +175,7 @@ export class Tree {
       }
       ${cancel === undefined ? nothing : html`<span class="note">${cancel.reason || cancel.source}</span>`}
       <span class="note waits">${waits}</span>
+      <span class="state ${state}">${STATE_TEXT[state]}</span>
       <span class="age">${duration(age(entry, now))}</span>
     </div>`;
   }
