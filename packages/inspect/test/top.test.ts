@@ -42,7 +42,8 @@ describe(Top, () => {
       "tasks: 2 running, 1 pending, 1 cancelling  started: 0/s  failed: 0/s",
       "",
       "SCOPE              TASKS  RUNNING  PENDING  CANCELLING      OLDEST  STARTED/S  FAILED/S",
-      
+
+      'TaskScope "main"       3        1        1           1  1 min 30 s          0         0',
       'TaskScope "inner"      1        1        0           0       1.0 s          0         0',
       "",
       "TASK  SCOPE  STATE              AGE  RESTARTS  WAITS FOR",
