@@ -102,6 +102,11 @@ describe("scope-inspect", () => {
     }
   });
 
+  it("--version prints that of the package", async () => {
+    const stage = await openStage();
+    expect((await stage.run("--version")).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
   it.each(["pstree", "top", "web"])("%s of no such process says so, exit code 1", async (command) => {
     const stage = await openStage();
     const { code, stdout, stderr } = await stage.run(command, "99999999");
@@ -332,4 +337,33 @@ describe("scope-inspect top", () => {
       ]);
     });
   }
+});
+
+describe("scope-inspect web", () => {
+  it("serves the page until Ctrl-C, also when the process has ended meanwhile", async () => {
+    const stage = await openStage();
+    const program = await stage.ready("a few tasks");
+    const server = stage.cli(["web", pidOf(program)]);
+
+    const [, url] = await server.printed(/^(http:\/\/127\.0\.0\.1:\d+\/\S+)$/m);
+    expect((await fetch(url!)).status).toBe(200);
+    program.kill("SIGKILL");
+    await eventually(() => expect(server.stderr).toContain(`process ${pidOf(program)} has ended`));
+    expect((await fetch(url!)).status).toBe(200);
+    server.kill("SIGINT");
+
+    expect(await server.ended()).toBe(130);
+  });
+
+  it("says so when it cannot listen", async () => {
+    const stage = await openStage();
+    const program = await stage.ready("a few tasks");
+    const first = stage.cli(["web", pidOf(program)]);
+    const [, port] = await first.printed(/^http:\/\/127\.0\.0\.1:(\d+)\//);
+
+    const { code, stderr } = await stage.run("web", pidOf(program), "--port", port!);
+
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^scope-inspect: [^\n]*EADDRINUSE[^\n]*\n$/);
+  });
 });
