@@ -41,7 +41,7 @@ export default defineConfig({
     ],
     coverage: {
       provider: "v8",
-      include: ["core", "guarded", "persistent", "supervisor", "taskgroup"].map(
+      include: ["core", "guarded", "inspect", "persistent", "supervisor", "taskgroup"].map(
         (name) => `packages/${name}/src/**/*.ts`,
       ),
       reporter: ["text", "json-summary"],
