@@ -226,11 +226,11 @@ export class Painter {
       }
       this.#outline(context, scene, colours, entry, left, top, right - left, height);
       const room = this.#sign(context, colours, entry, state, started, right, top, height);
-      const inner = right - room - Math.max(0, started) - 8;
-      if (inner > 24) {
+      const text = Math.max(0, started) + (entry.restarts > 0 ? 18 : 5);
+      const inner = right - room - text - 3;
+      if (inner > 18) {
         context.fillStyle = onBar;
-        const text = cut(entry.name, inner);
-        context.fillText(text, Math.max(0, started) + (entry.restarts > 0 ? 18 : 5), top + height / 2 + 0.5);
+        context.fillText(cut(entry.name, inner), text, top + height / 2 + 0.5);
       }
     });
     context.globalAlpha = 1;

@@ -168,11 +168,12 @@ p.error { margin-bottom: 8px; }
 .details li time { color: var(--muted); }
 .details li .error { grid-column: 2 / -1; font-weight: 400; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 
-@container pane (max-width: 860px) {
+@container pane (max-width: 1180px) {
   .bar input { width: 104px; }
   .bar, .chips { gap: 4px; }
+  .chip { padding: 2px 6px; }
 }
-@container pane (max-width: 640px) {
+@container pane (max-width: 760px) {
   .chip .label { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .chip { min-width: 30px; justify-content: center; }
 }

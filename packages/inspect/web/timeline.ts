@@ -63,7 +63,7 @@ export class Timeline {
         <input
           type="search"
           aria-label="Find tasks of the timeline by name"
-          placeholder="Find by name"
+          placeholder="Find"
           .value=${live(this.#filter.query)}
           @input=${this.#onQuery}
         />

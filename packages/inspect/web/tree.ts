@@ -65,7 +65,7 @@ export class Tree {
         <input
           type="search"
           aria-label="Find scopes and tasks by name"
-          placeholder="Find by name"
+          placeholder="Find"
           .value=${live(this.#filter.query)}
           @input=${this.#onQuery}
         />
