@@ -24,7 +24,15 @@ function batch(events: readonly Omit<TimelineEvent, "seq" | "at">[], dropped = 0
 describe(Top, () => {
   it("counts the tasks of each scope by state, and shows what each waits for", () => {
     const top = new Top();
-    const inner = scope("inner", [task("deep", { waitsFor: [{ for: "task", id: "t2", name: "other" }] })]);
+    const inner = scope("inner", [
+      task("deep", {
+        waitsFor: [
+          { for: "task", id: "t2", name: "other" },
+          { for: "scope", id: "s9", name: "group" },
+          { for: "cancellation" },
+        ],
+      }),
+    ]);
     const cancel = { reason: "enough", source: "explicit" } as const;
     top.look(
       snapshot([
@@ -50,7 +58,7 @@ describe(Top, () => {
       "a     main   running     1 min 30 s         3",
       "b     main   pending          1.0 s            slot",
       "c     main   cancelling       1.0 s            sleep, 1.5 s",
-      "deep  inner  running          1.0 s            other",
+      "deep  inner  running          1.0 s            other, group, cancellation",
     ]);
   });
 
@@ -128,6 +136,12 @@ describe(Top, () => {
     expect(text).toContain("\nthe event loop is blocked at spin (file:///app.js:1:2)\n");
     expect(text).toContain("\ndeadlock: red\\u{1b}[31m -> two -> red\\u{1b}[31m\n");
     expect(text).not.toContain("\u001B");
+  });
+});
+
+describe("without a look", () => {
+  it("shows nothing", () => {
+    expect(new Top().render("age", 80, 24)).toEqual([]);
   });
 });
 
