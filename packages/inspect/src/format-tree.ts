@@ -144,7 +144,7 @@ const UNITS = [
 ] as const;
 
 /** 340 ms, 12.5 s, 3 min 20 s, 5 h 3 min, 2 d 4 h */
-function age(ms: number): string {
+export function age(ms: number): string {
   const span = Math.max(0, ms);
   for (const [big, name, small, rest] of UNITS) {
     if (span >= big) return `${Math.floor(span / big)} ${name} ${Math.floor((span % big) / small)} ${rest}`;
@@ -157,7 +157,7 @@ function quoted(text: string): string {
 }
 
 /** Nothing that a terminal would obey, or that would hide or reorder what follows. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(
     /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
     (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,

@@ -12,6 +12,11 @@ export interface Snapshot {
   /** The program: its file, or the page's address. */
   readonly title: string;
   readonly takenAt: number;
+  /**
+   * Of another process whose event loop did not turn: the synchronous code in whose midst the snapshot was taken, one frame per
+   * line.
+   */
+  readonly blocked?: string;
   /** Scopes that hang on nobody. */
   readonly scopes: readonly ScopeNode[];
   /** Circles of those that wait for each other, each a list of ids: what is in one will never end. */
