@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
-import { defineConfig } from "tsup";
+import { type Options, defineConfig } from "tsup";
 import base from "../../tsup.config.base.ts";
 import { buildPage } from "./build-page.ts";
 
@@ -9,7 +9,7 @@ import { buildPage } from "./build-page.ts";
  * with all that it consists of, is for any page; the one that is served is a script that stands alone.
  */
 export default defineConfig({
-  ...base,
+  ...(base as Options),
   entry: {
     ...Object.fromEntries(
       ["index", "register", "opentelemetry", "cli"]

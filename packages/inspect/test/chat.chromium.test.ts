@@ -80,6 +80,7 @@ describe("the page of a chat server that runs", () => {
     );
     await take(page, "failure");
     await page.keyboard.press("Escape");
+    await about.waitFor({ state: "detached" });
     await page.setViewportSize({ width: 375, height: 760 });
     await take(page, "phone");
 

@@ -280,6 +280,12 @@ describe("the timeline", () => {
       .getByText(/page\.chromium\.test\.ts:\d+/)
       .waitFor();
     await about.getByText("failed", { exact: true }).waitFor();
+    // The keyboard's attention is on what has taken the list's place, and then on the tree.
+    await page.keyboard.press("Escape");
+    await about.waitFor({ state: "detached" });
+    await eventually(async () =>
+      expect(await page.getByRole("tree").evaluate((tree) => tree.matches(":focus"))).toBe(true),
+    );
     expect(problems).toEqual([]);
   });
 
