@@ -25,7 +25,7 @@ function checkContents({ manifest }) {
     .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
     .sort();
   const allowed =
-    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/index\.(js|js\.map|d\.ts)|src\/.*\.ts)$/;
+    /^(package\.json|snapshot\.schema\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/(index|opentelemetry|register|cli|chunk-\w+|\w+-\w+)\.(js|js\.map|d\.ts)|src\/.*\.ts)$/;
   assert.deepEqual(
     files.filter((file) => !allowed.test(file)),
     [],

@@ -59,6 +59,12 @@ const budgets = [
     external: ["@scope/core"],
     limit: 3000,
   },
+  {
+    what: "@scope/inspect without core",
+    code: 'export * from "@scope/inspect"',
+    external: ["@scope/core"],
+    limit: 7500,
+  },
 ];
 
 describe("size", () => {

@@ -4,11 +4,13 @@ import path from "node:path";
 import ts from "typescript";
 import { root } from "./documents.ts";
 
-export const packages = ["core", "taskgroup", "supervisor", "persistent", "guarded"].map((name) => ({
-  name: `@scope/${name}`,
-  folder: path.join(root, "packages", name),
-  entry: path.join(root, "packages", name, "src", "index.ts"),
-}));
+export const packages = ["core", "taskgroup", "supervisor", "persistent", "guarded", "inspect"].map(
+  (name) => ({
+    name: `@scope/${name}`,
+    folder: path.join(root, "packages", name),
+    entry: path.join(root, "packages", name, "src", "index.ts"),
+  }),
+);
 
 export interface Example {
   /** `packages/core/src/task.ts:75` */

@@ -148,7 +148,10 @@ describe("the public types", { timeout: 60_000 }, () => {
     declare const scope: TaskScope, token: CancellationToken;
     declare const logger: { error(...args: unknown[]): void };
     declare const cache: { get(key: string, token: CancellationToken): Promise<string> };
-    declare const process: { once(event: string, listener: () => void): void };
+    declare const process: {
+      on(event: string, listener: () => void): void;
+      once(event: string, listener: () => void): void;
+    };
     declare function download(url: string, token: CancellationToken): Promise<string>;
     declare function heartbeat(token: CancellationToken): Promise<void>;
     declare function measure(file: string, token: CancellationToken): Promise<number>;
@@ -171,6 +174,11 @@ describe("the public types", { timeout: 60_000 }, () => {
     declare function probe(target: string, token: CancellationToken): Promise<void>;
     declare function again(task: Task<unknown>, token: CancellationToken): Promise<void>;
     declare function tick(token: CancellationToken): Promise<void>;
+    declare function subscribe(channel: string, listener: (message: unknown) => void): void;
+    declare function count(status: string): void;
+    declare function afterEach(hook: () => Promise<void>): void;
+    // Of a second entry.
+    declare function traceTasks(): () => void;
     declare const store: Service, probes: Service, web: Service;
   `;
   const examples = packages.flatMap(({ folder }) => examplesOf(folder));

@@ -61,7 +61,7 @@ async function runAll({ fn, count, concurrency = Infinity }: Load): Promise<void
 /** Nanoseconds of processor time per task, for each load. */
 async function measure(): Promise<number[]> {
   const times: number[] = [];
-  for (const load of loads) times.push(await median(15, () => cpuTime(() => runAll(load))));
+  for (const load of loads) times.push(await median(9, () => cpuTime(() => runAll(load))));
   return times;
 }
 

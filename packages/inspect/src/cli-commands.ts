@@ -2,7 +2,7 @@ import { CancellationSource, type CancellationToken, isCancellation, sleep } fro
 
 import type { Command } from "./cli-arguments.ts";
 import { age, formatTree, printable } from "./format-tree.ts";
-import { type RemoteProcess, RemoteProcessError, connect, inspectable } from "./socket.ts";
+import { ProcessEndedError, RemoteProcessError, connect, inspectable } from "./socket.ts";
 import { type ThreadId, threadName } from "./socket-directory.ts";
 import { rowsOf, table } from "./top.ts";
 import { runTop } from "./top-terminal.ts";
@@ -82,7 +82,7 @@ export async function pstree(options: Options<"pstree">, token: CancellationToke
     else print(screen ? `\u001B[H\u001B[2J${treeOf(snapshot, options)}` : `${treeOf(snapshot, options)}\n`);
   };
   show(first);
-  await untilEnded(target, id, async () => {
+  await untilEnded(async () => {
     await sleep(interval, token);
     show(await token.race(target.snapshot()));
   });
@@ -101,7 +101,7 @@ export async function top(options: Options<"top">, token: CancellationToken): Pr
   await using target = await connect(id.pid, id.thread);
   // Whether it answers is known before the screen is taken.
   await inTime(target.snapshot(), id, token);
-  await untilEnded(target, id, () => runTop(target, options, token));
+  await untilEnded(() => runTop(target, options, token));
 }
 
 export async function web({ target: id, port }: Options<"web">, token: CancellationToken): Promise<void> {
@@ -115,15 +115,12 @@ export async function web({ target: id, port }: Options<"web">, token: Cancellat
 }
 
 /** Again and again, until the process ends, which is no failure. */
-async function untilEnded(target: RemoteProcess, id: ThreadId, work: () => Promise<unknown>): Promise<void> {
-  let ended = false;
-  void target.ended.then(() => (ended = true));
+async function untilEnded(work: () => Promise<unknown>): Promise<void> {
   try {
     while ((await work()) !== "quit");
   } catch (error) {
-    await Promise.resolve();
-    if (!ended || isCancellation(error)) throw error;
-    process.stderr.write(`process ${threadName(id)} has ended\n`);
+    if (!(error instanceof ProcessEndedError)) throw error;
+    process.stderr.write(`${error.message}\n`);
   }
 }
 

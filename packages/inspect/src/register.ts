@@ -18,11 +18,12 @@ const MAX_STANDSTILL = 1_000;
 
 function register(): void {
   // That a hang is told as a deadlock is what one comes for.
-  const { events } = inspect({ waits: process.env["SCOPE_INSPECT_WAITS"] !== "0" });
+  const inspected = inspect({ waits: process.env["SCOPE_INSPECT_WAITS"] !== "0" });
   const warn = (why: string): void => {
     process.emitWarning(`scope-inspect cannot reach this process: ${why}`, "ScopeInspectWarning");
   };
   try {
+    const events: typeof inspected.events = (since, limit) => inspected.events(since, limit);
     startServing(new URL(import.meta.url), { snapshot, events }, warn);
   } catch (error) {
     warn(String(error));

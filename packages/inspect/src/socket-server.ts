@@ -32,8 +32,9 @@ export async function serve(
   server.maxConnections = MAX_CLIENTS;
   // Exclusive: a cluster's primary is not to listen in its workers' place.
   server.listen({ path: address.path, exclusive: true });
-  if (process.platform !== "win32" && checkSocket(address)) chmodSync(address.path, 0o600);
   await once(server, "listening");
+  // Until now its directory alone has kept others out.
+  if (process.platform !== "win32" && checkSocket(address)) chmodSync(address.path, 0o600);
   return server;
 }
 

@@ -29,11 +29,14 @@ export class RemoteProcessError extends Error {
   override readonly name: string = "RemoteProcessError";
 }
 
+/** It has ended, or the connection to it has. */
+export class ProcessEndedError extends RemoteProcessError {}
+
 /**
  * Connects to a process that was started with `--import @scope/inspect/register`, by this user on this machine. The
  * connection keeps this process alive until it is disposed.
  *
- * What one asks rejects with a `RemoteProcessError` once the process has ended or the connection is disposed.
+ * What one asks rejects with a `ProcessEndedError` once the process has ended or the connection is disposed.
  *
  * @param thread A worker thread of it; 0 is its main thread.
  * @throws RemoteProcessError if there is no such process, or it is not inspectable.
@@ -132,6 +135,6 @@ class Connection implements RemoteProcess {
   }
 
   #gone(): Error {
-    return new RemoteProcessError(`process ${this.#name} has ended`);
+    return new ProcessEndedError(`process ${this.#name} has ended`);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The last events, in columns of numbers: bounded, and nothing in it refers to a task or a scope. What is text is made when
+ * The last events, as rows of numbers: bounded, and nothing in it refers to a task or a scope. What is text is made when
  * somebody reads it, but for names and for the end of what failed.
  */
 import type { CancelSource, TaskStatus } from "@scope/core";
@@ -46,46 +46,47 @@ export const ofTask = (number: number): number => number * 2 + 1;
 
 const STATUSES: readonly TaskStatus[] = ["pending", "running", "succeeded", "failed", "cancelled"];
 
+/** Of one event: its type, its time, its owner; and the parent of what begins, or the status of what has ended. */
+const WIDTH = 4;
+/** Added to the type of an event that has details. */
+const DETAILED = 8;
+
 export class Timeline {
+  readonly #clock: Clock;
   readonly #size: number;
-  readonly #types: Uint8Array;
-  readonly #times: Float64Array;
-  readonly #owners: Float64Array;
-  /** The parent of what begins, the status of what has ended. */
-  readonly #links: Float64Array;
+  /** Side by side, since memory is what it costs to write an event. */
+  readonly #records: Float64Array;
   readonly #details: (Details | undefined)[];
   /** How many there have been. */
   #count = 0;
   #slot = 0;
   #last = 0;
 
-  readonly #clock: Clock;
-
   constructor(size: number, clock: Clock) {
     this.#clock = clock;
     this.#size = size;
-    this.#types = new Uint8Array(size);
-    this.#times = new Float64Array(size);
-    this.#owners = new Float64Array(size);
-    this.#links = new Float64Array(size);
+    this.#records = new Float64Array(size * WIDTH);
     this.#details = new Array<undefined>(size).fill(undefined);
   }
 
   add(type: number, owner: number, link: number, details: Details | undefined): void {
     this.#clock.tick();
-    const slot = (this.#last = this.#slot);
-    this.#types[slot] = type;
-    this.#times[slot] = this.#clock.time[0]!;
-    this.#owners[slot] = owner;
-    this.#links[slot] = link;
-    this.#details[slot] = details;
+    const slot = this.#slot;
+    const records = this.#records;
+    const start = (this.#last = slot * WIDTH);
+    if (details !== undefined || records[start]! >= DETAILED) this.#details[slot] = details;
+    records[start] = details === undefined ? type : type + DETAILED;
+    records[start + 1] = this.#clock.time[0]!;
+    records[start + 2] = owner;
+    records[start + 3] = link;
     this.#count++;
     this.#slot = slot + 1 === this.#size ? 0 : slot + 1;
   }
 
   /** The task that the last event was about has started. */
   begun(): void {
-    this.#types[this.#last] = TASK_BEGUN;
+    const detailed = this.#records[this.#last]! >= DETAILED;
+    this.#records[this.#last] = detailed ? TASK_BEGUN + DETAILED : TASK_BEGUN;
   }
 
   read(since: number, limit: number): EventBatch {
@@ -100,12 +101,12 @@ export class Timeline {
 
   #event(seq: number): TimelineEvent {
     const slot = (seq - 1) % this.#size;
-    const number = this.#types[slot]!;
+    const start = slot * WIDTH;
+    const [detailed = 0, at = 0, owner = 0, link = 0] = this.#records.subarray(start, start + WIDTH);
+    const number = detailed % DETAILED;
     const type = TYPES[number]!;
-    const owner = this.#owners[slot]!;
-    const link = this.#links[slot]!;
     const details = this.#details[slot];
-    const event: Mutable<TimelineEvent> = { seq, at: this.#times[slot]!, type, id: idOf(owner) };
+    const event: Mutable<TimelineEvent> = { seq, at, type, id: idOf(owner) };
     if (type === "task-spawned") {
       event.name = typeof details === "string" ? details : `task-${event.id.slice(1)}`;
       event.status = number === TASK_BEGUN ? "running" : "pending";

@@ -95,7 +95,8 @@ export class Top {
       const names = new Map<string, string>(tasks.map(({ task }) => [task.id, task.name]));
       for (const scope of scopesOf(snapshot)) names.set(scope.id, scope.name);
       for (const cycle of cycles) {
-        lines.push(`deadlock: ${cycle.map((id) => printable(names.get(id) ?? id)).join(" -> ")}`);
+        const ring = [...cycle, ...cycle.slice(0, 1)].map((id) => printable(names.get(id) ?? id));
+        lines.push(`deadlock: ${ring.join(" -> ")}`);
       }
     }
     return lines;

@@ -1,6 +1,5 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import path from "node:path";
 
 import { type Program, eventually, expectUsageError, jsonLines } from "@scope/test-utils/node";
 import { describe, expect, it } from "vitest";
@@ -103,6 +102,11 @@ describe("scope-inspect", () => {
     }
   });
 
+  it("--version prints that of the package", async () => {
+    const stage = await openStage();
+    expect((await stage.run("--version")).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
   it.each(["pstree", "top", "web"])("%s of no such process says so, exit code 1", async (command) => {
     const stage = await openStage();
     const { code, stdout, stderr } = await stage.run(command, "99999999");
@@ -124,7 +128,7 @@ describe("scope-inspect", () => {
       1,
       `scope-inspect: process ${pidOf(program)} does not answer: it is stopped, or its thread is in a system call\n`,
     ]);
-    expect((await stage.run("ps")).stdout).toMatch(/ {2}\? {6}\? {2}\(does not answer\)\n$/);
+    expect((await stage.run("ps")).stdout).toMatch(/ \? +\? {2}\(does not answer\)\n$/);
   });
 
   it("goes quietly when nobody reads it any more", async () => {
@@ -217,7 +221,9 @@ describe("scope-inspect pstree", () => {
       return found;
     });
 
-    expect(stdout).toMatch(/\nthe event loop is blocked, in the midst of\n(  at [^\n]*\n)?  at [^\n]*spin/);
+    expect(stdout).toMatch(
+      /\nthe event loop is blocked, in the midst of\n( {2}at [^\n]*\n)? {2}at [^\n]*spin/,
+    );
     expect(stdout).toMatch(/^└─ "nap" /m);
   });
 
@@ -271,7 +277,7 @@ describe("scope-inspect top", () => {
     const watching = stage.cli(["top", pidOf(program), "--interval", "100ms"]);
 
     const [, started, failed] = await watching.printed(
-      /tasks: .* started: (\d+)\/s {2}failed: ([1-9]\d*)\/s\n\nSCOPE/,
+      /tasks: .* started: (?:at least )?(\d+)\/s {2}failed: (?:at least )?([1-9]\d*)\/s\n\nSCOPE/,
     );
     program.kill("SIGTERM");
 
@@ -295,14 +301,16 @@ describe("scope-inspect top", () => {
   });
 
   if (hasTerminal) {
-    const restored =
-      /\u001B\[\?25h\u001B\[\?1049l(process \d+ has ended\r\n)?exit (\d+)\r\n[^]* icanon [^]* echo /;
+    const ESC = "\u001B";
+    const restored = new RegExp(
+      `${ESC}\\[\\?25h${ESC}\\[\\?1049l(process \\d+ has ended\\r\\n)?exit (\\d+)\\r\\n[^]* icanon [^]* echo `,
+    );
 
     it("on a terminal sorts and quits by keys, and leaves the terminal as it was", async () => {
       const stage = await openStage();
       const program = await stage.ready("10,000 tasks");
       const watching = onTerminal(stage, ["top", pidOf(program), "--interval", "100ms"]);
-      await watching.printed(/^[^]*\u001B\[\?1049h[^]*member-0 [^]*more tasks[^]*now by age/);
+      await watching.printed(/member-0 [^]*more tasks[^]*now by age/);
 
       watching.process.stdin!.write("s");
       await watching.printed(/now by state/);
@@ -329,4 +337,33 @@ describe("scope-inspect top", () => {
       ]);
     });
   }
+});
+
+describe("scope-inspect web", () => {
+  it("serves the page until Ctrl-C, also when the process has ended meanwhile", async () => {
+    const stage = await openStage();
+    const program = await stage.ready("a few tasks");
+    const server = stage.cli(["web", pidOf(program)]);
+
+    const [, url] = await server.printed(/^(http:\/\/127\.0\.0\.1:\d+\/\S+)$/m);
+    expect((await fetch(url!)).status).toBe(200);
+    program.kill("SIGKILL");
+    await eventually(() => expect(server.stderr).toContain(`process ${pidOf(program)} has ended`));
+    expect((await fetch(url!)).status).toBe(200);
+    server.kill("SIGINT");
+
+    expect(await server.ended()).toBe(130);
+  });
+
+  it("says so when it cannot listen", async () => {
+    const stage = await openStage();
+    const program = await stage.ready("a few tasks");
+    const first = stage.cli(["web", pidOf(program)]);
+    const [, port] = await first.printed(/^http:\/\/127\.0\.0\.1:(\d+)\//);
+
+    const { code, stderr } = await stage.run("web", pidOf(program), "--port", port!);
+
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^scope-inspect: [^\n]*EADDRINUSE[^\n]*\n$/);
+  });
 });

@@ -2,7 +2,7 @@
  * Programs as users run them, with `--import @scope/inspect/register`, and `scope-inspect` beside them. All are bundled first: a
  * thread does not read TypeScript, and what is bundled starts at once. So register and the program have a core each.
  */
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -24,10 +24,17 @@ let built = "";
 
 /** Before the tests of a file that runs processes. */
 export function buildOnce(): void {
+  let afterThis = (): Promise<void> => Promise.resolve();
   beforeAll(async () => {
-    built = await mkdtemp(path.join(tmpdir(), "scope-inspect-test-"));
+    const root = await mkdtemp(path.join(tmpdir(), "scope-inspect-test-"));
+    afterThis = () => rm(root, { recursive: true, force: true });
     // Other users run it as well.
-    await chmod(built, 0o755);
+    await chmod(root, 0o755);
+    // What the built package has beside these files.
+    built = path.join(root, "dist");
+    await mkdir(path.join(built, "web"), { recursive: true });
+    await writeFile(path.join(built, "web", "page.js"), "");
+    await copyFile(path.join(inspect, "package.json"), path.join(root, "package.json"));
     await build({
       entryPoints: {
         register: path.join(inspect, "src/register.ts"),
@@ -45,7 +52,7 @@ export function buildOnce(): void {
       logLevel: "error",
     });
   });
-  afterAll(() => rm(built, { recursive: true, force: true }));
+  afterAll(() => afterThis());
 }
 
 /** The options with which Node makes a program inspectable. */

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { type Server, type Socket, createConnection, createServer } from "node:net";
 import { once } from "node:events";
 import path from "node:path";
@@ -160,6 +160,48 @@ describe(serve, () => {
     await using client = await connect(PID);
     expect(await client.about()).toBe("about");
     expect(file.startsWith(directory)).toBe(true);
+  });
+});
+
+/** What a killed process leaves behind: a socket on which nobody listens. */
+async function leave(name: string): Promise<void> {
+  const server = createServer();
+  server.listen(path.join(directory, "left"));
+  await once(server, "listening");
+  renameSync(path.join(directory, "left"), path.join(directory, name));
+  server.close();
+  await once(server, "close");
+}
+
+describe("a socket on which nobody listens", () => {
+  const DEAD = 2 ** 22 + 1;
+
+  it("is removed if its process is dead, and only then", async () => {
+    await leave(`${DEAD}.sock`);
+    await leave(`${process.ppid}.sock`);
+    const living = await serve(addressOf({ pid: DEAD + 1, thread: 3 }), async () => answerOf(0));
+    closeAfterwards(living);
+
+    expect(await inspectable()).toEqual([
+      { pid: process.ppid, thread: 0 },
+      { pid: DEAD + 1, thread: 3 },
+    ]);
+  });
+
+  it("gives its place to the process that has the pid now", async () => {
+    await leave(`${PID}.sock`);
+    await expect(connect(PID)).rejects.toThrow(`process ${PID} is not inspectable`);
+
+    await open((request) => answerOf(request.ask));
+
+    await using client = await connect(PID);
+    expect(await client.about()).toBe("about");
+  });
+
+  it("is not there where there is no directory", async () => {
+    vi.stubEnv("SCOPE_INSPECT_DIR", path.join(directory, "missing"));
+    expect(await inspectable()).toEqual([]);
+    await expect(connect(PID)).rejects.toThrow("is not inspectable");
   });
 });
 
