@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { type Options, defineConfig } from "tsup";
 import base from "../../tsup.config.base.ts";
@@ -11,11 +10,10 @@ import { buildPage } from "./build-page.ts";
 export default defineConfig({
   ...(base as Options),
   entry: {
-    ...Object.fromEntries(
-      ["index", "register", "opentelemetry", "cli"]
-        .map((name) => [name, `src/${name}.ts`] as const)
-        .filter(([, file]) => existsSync(file)),
-    ),
+    index: "src/index.ts",
+    register: "src/register.ts",
+    opentelemetry: "src/opentelemetry.ts",
+    cli: "src/cli.ts",
     view: "web/view.ts",
   },
   splitting: true,

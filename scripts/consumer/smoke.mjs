@@ -15,6 +15,7 @@ import {
   sleep,
 } from "@scope/core";
 import { ExitError, backgroundTasks, runMain, spawn, spawnGuarded } from "@scope/guarded";
+import { expectNoTasksLeft, formatTree, inspect, snapshot, trackTasks } from "@scope/inspect";
 import { PersistentTaskGroup, ServiceBase, ServiceGroup } from "@scope/persistent";
 import { Supervisor, asCompleted, gather, race } from "@scope/supervisor";
 import { TaskGroup } from "@scope/taskgroup";
@@ -181,5 +182,19 @@ await runMain(
 );
 assert.deepEqual(ended, ["cleaned up", 78]);
 assert.equal(backgroundTasks().size, 0);
+
+// the live tree
+const inspected = inspect({ waits: true, sites: true });
+trackTasks();
+const watched = new TaskGroup({ name: "seen" });
+watched.spawn((token) => sleep(60_000, token), { name: "sleeper" });
+assert.match(
+  formatTree(await inspected.snapshot()),
+  /TaskGroup "seen" open .*, 1 task\n.*at .*smoke\.mjs.*\n.*"sleeper" running/,
+);
+await assert.rejects(expectNoTasksLeft(), /task "sleeper" of TaskGroup "seen".*\n.*smoke\.mjs/);
+await watched.stop();
+assert.deepEqual(snapshot().scopes, []);
+await inspected[Symbol.asyncDispose]();
 
 console.log("ok");

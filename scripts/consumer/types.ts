@@ -61,6 +61,26 @@ import {
   type SupervisorEvent,
   type SupervisorOptions,
 } from "@scope/supervisor";
+import {
+  expectNoTasksLeft,
+  formatTree,
+  inspect,
+  publishToChannels,
+  snapshot,
+  trackTasks,
+  type CancelNode,
+  type ChannelMessages,
+  type EventBatch,
+  type FormatOptions,
+  type InspectOptions,
+  type Inspected,
+  type ScopeNode,
+  type Snapshot,
+  type TaskNode,
+  type TimelineEvent,
+  type TrackOptions,
+  type WaitNode,
+} from "@scope/inspect";
 import { TaskGroup } from "@scope/taskgroup";
 
 export async function cancellation(outer: TokenLike): Promise<unknown[]> {
@@ -268,4 +288,25 @@ export async function background(token: TokenLike): Promise<unknown[]> {
   await runMain((root: CancellationToken) => sleep(1, root), main);
   const code: number = new ExitError(1, "message").exitCode;
   return [live, code, new SafeExitError("message")];
+}
+
+export async function inspection(): Promise<unknown[]> {
+  const options: InspectOptions = { events: 10, waits: false, sites: false };
+  const inspected: Inspected = inspect(options);
+  const seen: Snapshot = await inspected.snapshot();
+  const format: FormatOptions = { ids: true, sites: false, ascii: true };
+  const scope: ScopeNode | undefined = seen.scopes[0];
+  const task: TaskNode | undefined = scope?.tasks[0];
+  const cancel: CancelNode | undefined = task?.cancel;
+  const waits: readonly WaitNode[] = task?.waitsFor ?? [];
+  const batch: EventBatch = await inspected.events(1, 100);
+  const event: TimelineEvent | undefined = batch.events[0];
+  const tracking: TrackOptions = { ignore: (one, owner) => one.name === owner.name };
+  trackTasks(tracking);
+  await expectNoTasksLeft();
+  const stop: () => void = publishToChannels();
+  stop();
+  const message = (done: ChannelMessages["scope:task:done"]): string => done.task.name;
+  await inspected[Symbol.asyncDispose]();
+  return [formatTree(snapshot(), format), cancel?.reason, waits, event?.at, message];
 }

@@ -23,6 +23,11 @@ export class Clock {
     this.#left = this.#skip = 0;
   };
 
+  /** The time, for those who are not called for every task. */
+  get latest(): number {
+    return this.time[0]!;
+  }
+
   /** Sees to it that the time is right. */
   tick(): void {
     if (this.#left > 0) this.#left--;

@@ -18,7 +18,7 @@ function storageClass(): StorageClass | undefined {
 }
 
 /**
- * Whether the platform carries async context at next to no cost: Node from 24 on, Deno, Bun. Before that, Node calls a hook for
+ * Whether the platform carries async context by itself: Node from 24 on, Deno, Bun. Before that, Node calls a hook for
  * every promise as soon as any context is entered.
  */
 export function hasCheapContext(): boolean {

@@ -9,8 +9,8 @@ export interface InspectOptions {
   /** How many events of the timeline are kept; the oldest go first. @default 10_000 */
   events?: number | undefined;
   /**
-   * Whether to find out which task waits for which. Costs next to nothing where async context does (Node from 24 on, Deno, Bun),
-   * and slows every promise down in Node before that. @default whether it is cheap, or SCOPE_DEBUG is set
+   * Whether to find out which task waits for which. Costs each task some 0.2 µs where async context is cheap (Node from 24 on,
+   * Deno, Bun), and slows every promise down in Node before that. @default whether it is cheap, or SCOPE_DEBUG is set
    */
   waits?: boolean | undefined;
   /** Whether to keep where scopes were opened and tasks spawned: a stack trace each. @default whether SCOPE_DEBUG is set */
@@ -87,8 +87,7 @@ function enter(options: InspectOptions): Running {
 function leave(running: Running): void {
   if (--running.users > 0) return;
   running.recorder.end();
-  const shared = globalThis as Shared;
-  if (shared[RUNNING] === running) shared[RUNNING] = undefined;
+  (globalThis as Shared)[RUNNING] = undefined;
 }
 
 function check(options: InspectOptions): RecorderOptions {

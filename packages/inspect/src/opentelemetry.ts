@@ -78,7 +78,7 @@ export function traceTasks(options: TraceOptions = {}): () => void {
       {
         attributes: {
           "scope.name": scope.name,
-          "scope.kind": scope.toString().split(' "', 1)[0] ?? "",
+          "scope.kind": scope.toString().replace(/ ".*/s, ""),
           "scope.task.id": task.id,
           "scope.task.name": task.name,
           ...(options?.restarts !== undefined && { "scope.task.restarts": options.restarts }),

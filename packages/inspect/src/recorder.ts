@@ -189,7 +189,7 @@ export class Recorder {
     if (number === this.#latest) this.timeline.begun();
     else if (!this.#isHidden(number)) {
       this.timeline.add(TASK_STARTED, ofTask(number), NOBODY, undefined);
-      this.#starts.note(number, this.#clock.time[0] ?? 0);
+      this.#starts.note(number, this.#clock.latest);
     }
     this.#latest = -1;
   }
@@ -282,12 +282,13 @@ export class Recorder {
   }
 
   #record(scope: TaskScope, parent: number): ScopeRecord {
+    this.#clock.tick();
     const record: ScopeRecord = {
       number: ++this.#lastScope,
       kind: kindOf(scope),
       name: scope.name,
       parent,
-      openedAt: Date.now(),
+      openedAt: this.#clock.latest,
       site: this.#sites ? callSite() : undefined,
       inner: undefined,
       sleepsUntil: undefined,
@@ -382,7 +383,7 @@ export class Recorder {
   }
 
   #failure(error: unknown): { error: string; stack: string | undefined } {
-    const now = this.#clock.time[0] ?? 0;
+    const now = this.#clock.latest;
     if (now - this.#stacksSince >= 1000) {
       this.#stacksSince = now;
       this.#stacks = 0;

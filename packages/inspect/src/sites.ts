@@ -16,7 +16,7 @@ export function callSite(): string | undefined {
   Reflect.set(Error, "stackTraceLimit", FRAMES);
   const { stack } = new Error();
   Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
-  return stack === undefined ? undefined : clean(stack);
+  return clean(String(stack));
 }
 
 /** Of a stack that begins in this file: what is not ours. */

@@ -14,11 +14,15 @@ interface Result {
 
 function run(args: readonly string[]): Promise<Result> {
   const [file = "", ...rest] = args;
-  const { NODE_V8_COVERAGE: _, VITEST: __, ...env } = process.env;
   return new Promise((resolve) => {
-    execFile(file, rest, { env: { ...env, NO_COLOR: "1" } }, (error, stdout, stderr) => {
-      resolve({ code: error?.code ?? 0, output: stdout + stderr });
-    });
+    execFile(
+      file,
+      rest,
+      { env: { ...process.env, NODE_V8_COVERAGE: undefined, VITEST: undefined, NO_COLOR: "1" } },
+      (error, stdout, stderr) => {
+        resolve({ code: error?.code ?? 0, output: stdout + stderr });
+      },
+    );
   });
 }
 
@@ -67,6 +71,15 @@ describe(expectNoTasksLeft, () => {
     expect(() => {
       trackTasks({ ignore: 1 as never });
     }).toThrow(new TypeError("Expected `ignore` to be a function, got 1 (number)"));
+  });
+
+  it("waits for a timer where there is no setImmediate", async () => {
+    vi.stubGlobal("setImmediate", undefined);
+    vi.resetModules();
+    const other = await import("@scope/inspect");
+    vi.unstubAllGlobals();
+    other.trackTasks();
+    await other.expectNoTasksLeft();
   });
 
   it("has no parameter, so that Jest passes no callback", () => {

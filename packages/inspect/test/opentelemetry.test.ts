@@ -133,13 +133,12 @@ describe(traceTasks, () => {
   });
 
   it("records what is no Error, and the restarts of a supervised child, whose keeper has no span", async () => {
-    using _ = captureReports();
+    using reports = captureReports();
     const supervisor = new Supervisor({ name: "workers" });
     let attempts = 0;
     const settled = new Deferred();
     supervisor.supervise(
       async () => {
-        // eslint-disable-next-line @typescript-eslint/only-throw-error
         if (++attempts === 1) throw "text";
         settled.resolve();
       },
@@ -153,6 +152,7 @@ describe(traceTasks, () => {
       ["worker", 1],
     ]);
     expect(spans[0]?.status.message).toBe("Not an Error: string");
+    expect([...reports]).toHaveLength(1);
   });
 
   it("makes the same spans with another context manager, or none, only that nothing nests by itself", async () => {

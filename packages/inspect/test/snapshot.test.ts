@@ -1,6 +1,6 @@
 /** What a snapshot shows of the owners of all packages, and what it costs in memory. */
 import { readFileSync } from "node:fs";
-import { CancellationSource, TaskScope, backgroundSpawner, sleep } from "@scope/core";
+import { type CancellationSource, TaskScope, backgroundSpawner, sleep } from "@scope/core";
 import { spawn, stopBackgroundTasks } from "@scope/guarded";
 import { inspect } from "@scope/inspect";
 import { PersistentTaskGroup, ServiceBase, ServiceGroup } from "@scope/persistent";
@@ -122,7 +122,7 @@ describe("a snapshot", () => {
   });
 
   it("shows a supervisor as one scope, with its attempts and their restarts, and never its keeper", async () => {
-    using _ = captureReports();
+    using reports = captureReports();
     const inspected = inspecting();
     const supervisor = new Supervisor({ name: "workers" });
     let attempts = 0;
@@ -145,6 +145,7 @@ describe("a snapshot", () => {
     ]);
     const { events } = await inspected.events(0);
     expect(JSON.stringify(events)).not.toContain("\\u0000");
+    expect([...reports]).toHaveLength(2);
     expect(events.filter(({ type }) => type === "scope-opened")).toHaveLength(1);
     const parents = events.flatMap(({ type, parent }) => (type === "task-spawned" ? [parent] : []));
     expect(new Set(parents)).toEqual(new Set([seen.scopes[0]?.id]));
@@ -282,8 +283,13 @@ describe("inspect", () => {
 
   it("keeps a scope with live tasks that nobody else refers to", async () => {
     const inspected = inspecting();
-    for (let index = 0; index < 3_000; index++)
-      new TaskScope({ name: "lost" }).spawn(() => new Promise(() => {}), { name: "lost" });
+    const open = (): void => {
+      const scope = new TaskScope({ name: "lost" });
+      scope.spawn(() => new Promise(() => {}), { name: "lost" });
+      // Else core would warn of each when the test is over.
+      void scope.join();
+    };
+    for (let index = 0; index < 3_000; index++) open();
     await collectGarbage();
     expect(everything(await inspected.snapshot()).tasks).toHaveLength(3_000);
   });

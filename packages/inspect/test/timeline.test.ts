@@ -26,7 +26,11 @@ describe("events", () => {
     expect(events.every(({ at }) => at >= before && at <= Date.now())).toBe(true);
     const [s1, s2] = events.flatMap(({ type, id }) => (type === "scope-opened" ? [id] : []));
     const [t1, t2] = [`t${one.id}`, `t${two.id}`];
-    expect(events.map(({ at: _, stack: __, ...event }) => event)).toEqual([
+    expect(
+      events.map((event) =>
+        Object.fromEntries(Object.entries(event).filter(([key]) => key !== "at" && key !== "stack")),
+      ),
+    ).toEqual([
       { seq: 1, type: "scope-opened", id: s1, kind: "TaskScope", name: "scope" },
       { seq: 2, type: "task-spawned", id: t1, name: "one", parent: s1, status: "running" },
       { seq: 3, type: "task-spawned", id: t2, name: `task-${two.id}`, parent: s1, status: "pending" },

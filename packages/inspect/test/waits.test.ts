@@ -275,6 +275,7 @@ describe(formatTree, () => {
       waitsFor: [
         { for: "scope" as const, id: "s9", name: "gone" },
         { for: "slot" as const, ahead: 2 },
+        { for: "sleep" as const, remaining: 1500 },
       ],
       scopes: [inner],
     };
@@ -287,7 +288,7 @@ describe(formatTree, () => {
       'deadlock 1: task "task" waits for itself',
       "deadlock 2: s8 waits for s9, which waits for s8",
       'TaskScope "outer" s1 open 0 ms, 1 task',
-      '|- "task" t1 running 0 ms, restarted once; cancel requested (timeout): enough; waits for scope "gone"; waits for a slot, 2 before it; DEADLOCK 1',
+      '|- "task" t1 running 0 ms, restarted once; cancel requested (timeout): enough; waits for scope "gone"; waits for a slot, 2 before it; sleeps 1.5 s more; DEADLOCK 1',
       "|  |  at spawn (app.ts:3:4)",
       '|  `- TaskScope "inner" s1 open 0 ms, 0 tasks',
       "|        at open (app.ts:1:2)",
