@@ -65,6 +65,7 @@ const budgets = [
     external: ["@scope/core"],
     limit: 7500,
   },
+  { what: "@scope/inspect/view", code: 'export * from "@scope/inspect/view"', external: [], limit: 20_500 },
 ];
 
 describe("size", () => {
