@@ -16,6 +16,7 @@ import {
 } from "@scope/core";
 import { ExitError, backgroundTasks, runMain, spawn, spawnGuarded } from "@scope/guarded";
 import { expectNoTasksLeft, formatTree, inspect, snapshot, trackTasks } from "@scope/inspect";
+import { mountInspector, mountTimeline } from "@scope/inspect/view";
 import { PersistentTaskGroup, ServiceBase, ServiceGroup } from "@scope/persistent";
 import { Supervisor, asCompleted, gather, race } from "@scope/supervisor";
 import { TaskGroup } from "@scope/taskgroup";
@@ -196,5 +197,8 @@ await assert.rejects(expectNoTasksLeft(), /task "sleeper" of TaskGroup "seen".*\
 await watched.stop();
 assert.deepEqual(snapshot().scopes, []);
 await inspected[Symbol.asyncDispose]();
+
+// A page that is rendered here is shown elsewhere.
+assert.deepEqual([typeof mountInspector, typeof mountTimeline], ["function", "function"]);
 
 console.log("ok");

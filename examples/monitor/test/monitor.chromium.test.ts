@@ -3,7 +3,7 @@ import type { RequestListener } from "node:http";
 import path from "node:path";
 
 import { AxeBuilder } from "@axe-core/playwright";
-import { eventually, openPage, temporaryDirectory } from "@scope/test-utils/node";
+import { eventually, openPage, pixelsOf, temporaryDirectory } from "@scope/test-utils/node";
 import type { Locator, Page } from "playwright";
 import { describe, expect, it } from "vitest";
 
@@ -27,8 +27,8 @@ describe("the page", () => {
     await other.getByText("● up").waitFor();
     await card.locator("[data-points]:not([data-points='0'])").waitFor();
     const green = await borderOf(card);
-    expect(await pixelsOf(card, "--accent")).toBeGreaterThan(10);
-    expect(await pixelsOf(card, "--down")).toBe(0);
+    expect(await pixelsOf(chartOf(card), "--accent")).toBeGreaterThan(10);
+    expect(await pixelsOf(chartOf(card), "--down")).toBe(0);
     const before = await taskOf(page, "target 0");
 
     sites[0]!.answer = (_, response) => response.writeHead(503).end();
@@ -42,7 +42,7 @@ describe("the page", () => {
     );
     expect(await borderOf(card)).not.toBe(green);
     expect(await borderOf(other)).toBe(green);
-    expect(await pixelsOf(card, "--down")).toBeGreaterThan(10);
+    expect(await pixelsOf(chartOf(card), "--down")).toBeGreaterThan(10);
     expect(await page.title()).toBe("(1) Monitor");
     await page.getByRole("log").getByText("target 0 is down").waitFor({ state: "attached" });
     await eventually(async () => expect(await taskOf(page, "target 0")).toBeGreaterThan(before));
@@ -140,7 +140,7 @@ describe("the page", () => {
     await page.goto(web.url);
     await cardOf(page, "photo album").getByText("▲ down").waitFor();
     await cardOf(page, "home page").getByText("● up").waitFor();
-    expect(await pixelsOf(cardOf(page, "home page"), "--accent")).toBeGreaterThan(100);
+    expect(await pixelsOf(chartOf(cardOf(page, "home page")), "--accent")).toBeGreaterThan(100);
     await picture(page, "page.png");
     expect(await flawsOf(page)).toEqual([]);
 
@@ -153,7 +153,7 @@ describe("the page", () => {
     }
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(375);
     // In the colours of the night.
-    expect(await pixelsOf(cardOf(page, "home page"), "--accent")).toBeGreaterThan(100);
+    expect(await pixelsOf(chartOf(cardOf(page, "home page")), "--accent")).toBeGreaterThan(100);
     expect(await flawsOf(page)).toEqual([]);
     await picture(page, "phone.png");
   });
@@ -187,27 +187,8 @@ function borderOf(card: Locator): Promise<string> {
   return card.evaluate((element) => getComputedStyle(element).borderLeftColor);
 }
 
-/** How many pixels of a chart have one of the page's colours, which is what a line or a point consists of. */
-function pixelsOf(card: Locator, variable: string): Promise<number> {
-  return card.locator("canvas").evaluate((element, variable) => {
-    const canvas = element as HTMLCanvasElement;
-    const copy = document.createElement("canvas");
-    copy.width = canvas.width;
-    copy.height = canvas.height;
-    const context = copy.getContext("2d", { willReadFrequently: true })!;
-    context.drawImage(canvas, 0, 0);
-    const probe = document.createElement("i");
-    probe.style.color = `var(${variable})`;
-    document.body.append(probe);
-    const wanted = getComputedStyle(probe).color.match(/\d+/g)!.map(Number);
-    probe.remove();
-    const { data } = context.getImageData(0, 0, copy.width, copy.height);
-    let pixels = 0;
-    for (let at = 0; at < data.length; at += 4) {
-      if (data[at + 3] === 255 && wanted.every((value, index) => data[at + index] === value)) pixels++;
-    }
-    return pixels;
-  }, variable);
+function chartOf(card: Locator): Locator {
+  return card.locator("canvas");
 }
 
 /** What axe finds wrong. */

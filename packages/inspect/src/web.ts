@@ -161,7 +161,7 @@ class Site {
   async #answer(request: IncomingMessage, response: ServerResponse, token: CancellationToken): Promise<void> {
     this.#check(request);
     // As it is: no path leads anywhere but to these.
-    const [path, query] = (request.url ?? "").split("?", 2);
+    const [path = "", query] = (request.url ?? "").split("?", 2);
     switch (path) {
       case "/":
         send(response, "text/html", HTML);

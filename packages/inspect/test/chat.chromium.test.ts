@@ -79,6 +79,9 @@ describe("the page of a chat server that runs", () => {
       fileURLToPath(new URL("../../../", import.meta.url)),
     );
     await take(page, "failure");
+    // Back to the list, and away from it.
+    await page.keyboard.press("Escape");
+    await about.waitFor({ state: "detached" });
     await page.keyboard.press("Escape");
     await page.setViewportSize({ width: 375, height: 760 });
     await take(page, "phone");

@@ -63,14 +63,16 @@ describe("scope-inspect pstree", () => {
     const monitor = start(stage, "monitor", ["--port", "0"]);
     await monitor.printed(/^page: http/m);
 
-    const { stdout } = await stage.run("pstree", pidOf(monitor));
-
-    for (const name of ["history", "probes", "web", "monitor"]) {
-      expect(stdout).toMatch(new RegExp(`^\\w+Service "${name}" open |^ServiceGroup "${name}" open `, "m"));
-    }
-    for (const name of ["healthy", "flaky", "slow"]) {
-      expect(stdout).toMatch(new RegExp(`"ProbeService:probes:${name}" running [^\\n]*; sleeps `));
-    }
+    const stdout = await eventually(async () => {
+      const { stdout } = await stage.run("pstree", pidOf(monitor));
+      for (const name of ["history", "probes", "web", "monitor"]) {
+        expect(stdout).toMatch(new RegExp(`^\\w+Service "${name}" open |^ServiceGroup "${name}" open `, "m"));
+      }
+      for (const name of ["healthy", "flaky", "slow"]) {
+        expect(stdout).toMatch(new RegExp(`"ProbeService:probes:${name}" running [^\\n]*; sleeps `));
+      }
+      return stdout;
+    });
     expect(stdout).not.toContain("deadlock");
     monitor.kill("SIGTERM");
     expect(await monitor.ended()).toBe(0);

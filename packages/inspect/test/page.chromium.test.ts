@@ -5,7 +5,7 @@ import { AxeBuilder } from "@axe-core/playwright";
 import { type Task, TaskScope, sleep } from "@scope/core";
 import { Supervisor } from "@scope/supervisor";
 import { Deferred } from "@scope/test-utils";
-import { eventually, openPage } from "@scope/test-utils/node";
+import { eventually, openPage, pixelsOf } from "@scope/test-utils/node";
 import type { Locator, Page } from "playwright";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 
@@ -62,29 +62,6 @@ function canvasOf(page: Page): Locator {
 
 async function rowsOf(page: Page): Promise<number> {
   return Number(await canvasOf(page).getAttribute("data-rows"));
-}
-
-/** How many pixels of the timeline have one of the view's colours. */
-function pixelsOf(page: Page, variable: string): Promise<number> {
-  return canvasOf(page).evaluate((element, variable) => {
-    const canvas = element as HTMLCanvasElement;
-    const probe = document.createElement("i");
-    probe.style.color = `var(${variable})`;
-    canvas.after(probe);
-    const wanted = getComputedStyle(probe).color.match(/\d+/g)!.map(Number);
-    probe.remove();
-    const copy = document.createElement("canvas");
-    copy.width = canvas.width;
-    copy.height = canvas.height;
-    const context = copy.getContext("2d", { willReadFrequently: true })!;
-    context.drawImage(canvas, 0, 0);
-    const { data } = context.getImageData(0, 0, copy.width, copy.height);
-    let pixels = 0;
-    for (let at = 0; at < data.length; at += 4) {
-      if (wanted.every((value, index) => data[at + index] === value)) pixels++;
-    }
-    return pixels;
-  }, variable);
 }
 
 /** What axe finds wrong. */
@@ -261,8 +238,8 @@ describe("the timeline", () => {
     const { page, problems } = await open(inspected);
 
     await eventually(async () => {
-      expect(await pixelsOf(page, "--failed")).toBeGreaterThan(20);
-      expect(await pixelsOf(page, "--running")).toBeGreaterThan(20);
+      expect(await pixelsOf(canvasOf(page), "--failed")).toBeGreaterThan(20);
+      expect(await pixelsOf(canvasOf(page), "--running")).toBeGreaterThan(20);
     });
     await row(page, "mailer").getByText("restarts").waitFor();
     await page.getByRole("button", { name: /^\d+ failures?$/ }).click();
@@ -280,6 +257,12 @@ describe("the timeline", () => {
       .getByText(/page\.chromium\.test\.ts:\d+/)
       .waitFor();
     await about.getByText("failed", { exact: true }).waitFor();
+    // The keyboard's attention is on what has taken the list's place, and then on the tree.
+    await page.keyboard.press("Escape");
+    await about.waitFor({ state: "detached" });
+    await eventually(async () =>
+      expect(await page.getByRole("tree").evaluate((tree) => tree.matches(":focus"))).toBe(true),
+    );
     expect(problems).toEqual([]);
   });
 
@@ -329,7 +312,7 @@ describe("the timeline", () => {
     await page.getByLabel("Find tasks of the timeline by name").fill("");
     const filters = page.getByRole("region", { name: "Timeline" }).getByRole("group", { name: "Show only" });
     await filters.getByRole("button", { name: "restarted" }).click();
-    await eventually(async () => expect(await pixelsOf(page, "--running")).toBeGreaterThan(0));
+    await eventually(async () => expect(await pixelsOf(canvasOf(page), "--running")).toBeGreaterThan(0));
     await filters.getByRole("button", { name: "restarted" }).click();
 
     await canvas.focus();

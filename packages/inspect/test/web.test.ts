@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type IncomingHttpHeaders, type IncomingMessage, type RequestOptions, request } from "node:http";
+import { type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
 
@@ -17,13 +17,18 @@ interface Answer {
   readonly body: string;
 }
 
+interface Question {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 interface Stage {
   readonly port: number;
   readonly key: string;
   /** Without the key. */
-  ask(path: string, options?: RequestOptions): Promise<Answer>;
+  ask(path: string, options?: Question): Promise<Answer>;
   /** With the key. */
-  askApi(path: string, options?: RequestOptions): Promise<Answer>;
+  askApi(path: string, options?: Question): Promise<Answer>;
   /** The lines of a stream, one by one. */
   stream(since?: number): Promise<AsyncIterator<string>>;
   close(): Promise<void>;
@@ -34,7 +39,7 @@ async function openStage(inspected: Inspected = new Fake(), options: WebOptions 
   onTestFinished(() => server.close());
   const { port, hash } = new URL(server.url);
   const key = hash.slice(1);
-  const send = async (path: string, options: RequestOptions = {}): Promise<IncomingMessage> => {
+  const send = async (path: string, options: Question = {}): Promise<IncomingMessage> => {
     const sent = request({ host: "127.0.0.1", port, path, ...options }).end();
     const [response] = (await once(sent, "response")) as [IncomingMessage];
     return response;
@@ -63,9 +68,9 @@ async function openStage(inspected: Inspected = new Fake(), options: WebOptions 
 }
 
 async function next(lines: AsyncIterator<string>): Promise<EventBatch & { readonly ended?: string }> {
-  const { value, done } = await lines.next();
-  if (done === true) throw new Error("the stream has ended");
-  return JSON.parse(value as string) as EventBatch;
+  const line = (await lines.next()) as IteratorResult<string, undefined>;
+  if (line.done === true) throw new Error("the stream has ended");
+  return JSON.parse(line.value) as EventBatch;
 }
 
 /** An inspected program of which the test says what it answers. */

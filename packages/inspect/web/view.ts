@@ -256,7 +256,14 @@ function mount(element: Element, source: Source, options: ViewOptions, whole: bo
         timeline.recolour();
         drawn = { version: model.version, at: now };
       }
+      const attentive = root.activeElement;
       render(page(), root);
+      // Whoever has closed something by a key goes on with one.
+      if (attentive?.isConnected === false) {
+        root
+          .querySelector<HTMLElement>(".details .scroll, [role=tree], canvas")
+          ?.focus({ preventScroll: true });
+      }
       tree.attach(root);
       timeline.attach(root);
     }

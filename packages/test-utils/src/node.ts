@@ -1,5 +1,5 @@
 /** Helpers for tests that run on Node alone: of programs as processes, with a PostgreSQL, with a Chromium. */
-export { openPage } from "./page.ts";
+export { openPage, pixelsOf } from "./page.ts";
 export { hasPostgres, usePostgres } from "./postgres.ts";
 export type { Postgres } from "./postgres.ts";
 export {
