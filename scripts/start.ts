@@ -13,7 +13,7 @@ interface Program {
   readonly main: string;
 }
 
-const defaultProgram = "checksum";
+const defaultProgram = "tour";
 const examples = path.join(import.meta.dirname, "..", "examples");
 
 function findPrograms(): Program[] {

@@ -1,0 +1,67 @@
+import { setTimeout as delay } from "node:timers/promises";
+
+import { moveOnAfter } from "@scope/core";
+import prettyBytes from "pretty-bytes";
+
+import { type Aftermath, aftermath } from "../aftermath.ts";
+import { Loopback, download, sends } from "../loopback.ts";
+import type { Scene, Stage } from "../stage.ts";
+
+const limit = 700;
+const later = 300;
+const files = ["small", "large", "endless"] as const;
+
+export const core: Scene = {
+  name: "core",
+  title: "a time limit that takes its sockets along",
+  async play(stage) {
+    stage.say(
+      `Three downloads from a server on this machine, one of which never ends, and ${limit} ms for all of them:`,
+      `moveOnAfter(${limit}, (scope) => { for (const url of urls) scope.spawn((token) => download(url, token)); })`,
+    );
+    const ours = await withScope(stage);
+    const plain = await withPromises(stage);
+    stage.compare({
+      ways: ["moveOnAfter", "Promise.race"],
+      rows: [
+        ["moved on after", `${ours.took} ms`, `${plain.took} ms`],
+        [`connections open ${later} ms later`, ours.open, plain.open],
+        ["sent to them meanwhile", prettyBytes(ours.sent), prettyBytes(plain.sent)],
+      ],
+    });
+  },
+};
+
+type Measured = Aftermath & { readonly took: number };
+
+async function withScope(stage: Stage): Promise<Measured> {
+  await using server = await open();
+  const began = performance.now();
+  await stage.perform(() =>
+    moveOnAfter(
+      limit,
+      (scope) => {
+        for (const name of files) {
+          scope.spawn((token) => download(server.url(name), token.signal), { name });
+        }
+      },
+      { name: "moveOnAfter", token: stage.token },
+    ),
+  );
+  const took = Math.round(performance.now() - began);
+  return { took, ...(await aftermath(server, later, stage.token)) };
+}
+
+async function withPromises(stage: Stage): Promise<Measured> {
+  await using server = await open();
+  const began = performance.now();
+  await stage.plainly(`Promise.race([Promise.all(downloads), timer(${limit})])`, () =>
+    Promise.race([Promise.all(files.map((name) => download(server.url(name)))), delay(limit)]),
+  );
+  const took = Math.round(performance.now() - began);
+  return { took, ...(await aftermath(server, later, stage.token)) };
+}
+
+function open(): Promise<Loopback> {
+  return Loopback.open({ small: sends(6), large: sends(16), endless: sends(Infinity) });
+}
