@@ -18,7 +18,6 @@ export class Processes implements AsyncDisposable {
       spawn(process.execPath, [...options, path.join(programs, program), ...args], {
         // Options may name modules that are looked for from here.
         cwd: import.meta.dirname,
-        env: { ...process.env, NODE_OPTIONS: "" },
         stdio: ["ignore", "ignore", "pipe", "ipc"],
       }),
     );

@@ -131,7 +131,7 @@ export class Timeline {
     const texts = Math.min(widestText, Math.floor(line * 0.4));
     const columns = Math.max(10, line - labels - texts - 6);
 
-    const scale = "0 ms".padEnd(columns) + `${Math.round(total)} ms`;
+    const scale = `0 ms${`${Math.round(total)} ms`.padStart(columns - 4)}`;
     const lines = [paint("plain", `  ${" ".repeat(labels)}  ${scale}`)];
     for (const row of this.#rows) {
       const label = (" ".repeat(row.depth * 2) + row.label).padEnd(labels);
@@ -241,22 +241,35 @@ function clip(text: string, length: number): string {
 
 function barOf(row: Row, began: number, total: number, columns: number, now: number, paint: Paint): string {
   const column = (time: number): number => Math.round(((time - began) / total) * (columns - 1));
-  const bar = Array.from<string>({ length: columns }).fill(" ");
+  const bar = Array.from({ length: columns }, (): [Tone | "nothing", string] => ["nothing", " "]);
   let before: number | undefined;
   for (const life of row.lives) {
-    const from = column(life.spawned);
-    const until = column(life.ended ?? now);
+    // Behind the mark of the one before.
+    const from = Math.min(Math.max(column(life.spawned), before ?? 0), columns - 1);
+    const until = Math.max(column(life.ended ?? now), from);
     // Between two lives it waited to be started again.
-    for (let at = before ?? from; at < from; at++) bar[at] = paint("waiting", cells.waiting);
+    for (let at = before ?? from; at < from; at++) bar[at] = ["waiting", cells.waiting];
     for (let at = from; at <= until; at++) {
       const time = Math.max(life.spawned, began + (at / (columns - 1)) * total);
       const tone = toneAt(life, time);
-      bar[at] = paint(tone, cells[tone]);
+      bar[at] = [tone, cells[tone]];
     }
     if (life.ended !== undefined && life.status !== undefined) {
-      bar[until] = paint(life.status === "closed" ? "plain" : life.status, marks[life.status]);
+      bar[until] = [life.status === "closed" ? "plain" : life.status, marks[life.status]];
     }
     before = until + 1;
   }
-  return bar.join("");
+  return painted(bar, paint);
+}
+
+/** One call for all neighbours of a tone. */
+function painted(bar: readonly (readonly [Tone | "nothing", string])[], paint: Paint): string {
+  let line = "";
+  for (let at = 0; at < bar.length;) {
+    const tone = bar[at]?.[0] ?? "nothing";
+    let text = "";
+    for (; bar[at]?.[0] === tone; at++) text += bar[at]?.[1] ?? "";
+    line += tone === "nothing" ? text : paint(tone, text);
+  }
+  return line;
 }

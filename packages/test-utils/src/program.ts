@@ -41,6 +41,8 @@ export interface ProgramSettings {
   readonly stdin?: "ignore" | "pipe";
   /** Of standard output: "latin1" is a character for each byte. */
   readonly encoding?: BufferEncoding;
+  /** In a process group of its own, whose number is that of the process. */
+  readonly detached?: boolean;
   /** Nobody reads standard output until `ended` or `finished` is called: soon the program has to wait. */
   readonly unread?: boolean;
 }

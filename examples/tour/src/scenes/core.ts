@@ -16,7 +16,7 @@ export const core: Scene = {
   title: "a time limit that takes its sockets along",
   async play(stage) {
     stage.say(
-      `Three downloads from a server on this machine, one of which never ends, and ${limit} ms for all of them:`,
+      `Three downloads from a server on this machine, one of which never ends, and ${limit} ms for them:`,
       `moveOnAfter(${limit}, (scope) => { for (const url of urls) scope.spawn((token) => download(url, token)); })`,
     );
     const ours = await withScope(stage);
@@ -63,5 +63,5 @@ async function withPromises(stage: Stage): Promise<Measured> {
 }
 
 function open(): Promise<Loopback> {
-  return Loopback.open({ small: sends(6), large: sends(16), endless: sends(Infinity) });
+  return Loopback.open({ small: sends(5), large: sends(12), endless: sends(Infinity) });
 }

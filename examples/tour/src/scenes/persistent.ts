@@ -20,8 +20,8 @@ export const persistent: Scene = {
   title: "failures are looked at one by one, while the rest goes on",
   async play(stage) {
     stage.say(
-      "A monitor polls three targets until it is stopped. Now and then one of them answers 503, or breaks the connection;",
-      "whoever watches looks at the failure, and has the target polled again:",
+      "A monitor polls three targets until it is stopped. Now and then one of them answers 503, or breaks",
+      "the connection; whoever watches looks at the failure, and has the target polled again:",
       "for await (const task of group.asCompleted()) { tell(task.error); group.spawn(poll, { name: task.name }); }",
     );
     const ours = await withGroup(stage);

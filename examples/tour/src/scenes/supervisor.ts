@@ -65,20 +65,14 @@ async function withSupervisor(stage: Stage): Promise<Measured> {
     Supervisor.run(
       async (owner) => {
         const { token } = owner;
-        const bothReady = new Promise<void>((resolve) => {
-          for (const name of ["steady", "shaky"] as const) {
-            owner.supervise(
-              async (own, { ready }) => {
-                await office.work(name, own, ready);
-              },
-              { name, backoff: { initial: 80 } },
-            );
-          }
-          office.onReady = (name) => {
-            if (name === "shaky") resolve();
-          };
-        });
-        await token.race(bothReady);
+        for (const name of names) {
+          owner.supervise(
+            async (own, { ready }) => {
+              await office.work(name, own, ready);
+            },
+            { name, backoff: { initial: 80 } },
+          );
+        }
         await office.ask(() => office.recovered && office.crashed === crashes, token);
         owner.cancel();
       },
@@ -96,7 +90,7 @@ async function withPromises(stage: Stage): Promise<Measured> {
   let over = false;
   await stage.plainly("Promise.all([worker(...), worker(...)])", async () => {
     try {
-      await Promise.all([office.work("steady"), office.work("shaky"), office.ask(() => over)]);
+      await Promise.all([...names.map((name) => office.work(name)), office.ask(() => over)]);
     } catch {
       told++;
     }
@@ -106,7 +100,8 @@ async function withPromises(stage: Stage): Promise<Measured> {
   return { told, recovered, ...(await office.measure(stage.token)) };
 }
 
-type Name = "steady" | "shaky";
+const names = ["steady", "shaky"] as const;
+type Name = (typeof names)[number];
 
 /** The workers of one run, and who asks them. */
 class Office implements AsyncDisposable {
@@ -116,7 +111,16 @@ class Office implements AsyncDisposable {
   readonly #tally = { crashed: 0, restarted: -2, asked: 0, answered: 0 };
   #recovered = false;
   #over = false;
-  onReady: ((name: Name) => void) | undefined;
+  readonly #bothListen: Promise<void>;
+  #noteListening: () => void = () => undefined;
+
+  constructor() {
+    this.#bothListen = new Promise((resolve) => {
+      this.#noteListening = () => {
+        if (this.#ports.size === names.length) resolve();
+      };
+    });
+  }
 
   /** Has a process work until it ends, which it should not. */
   async work(name: Name, token?: CancellationToken, ready?: () => void): Promise<never> {
@@ -138,16 +142,15 @@ class Office implements AsyncDisposable {
     if (port === undefined) return;
     this.#ports.set(name, port);
     ready?.();
-    this.onReady?.(name);
+    this.#noteListening();
   }
 
-  /** Asks both, again and again, until it is enough. */
+  /** Asks both, again and again, from when they listen until it is enough. */
   async ask(enough: () => boolean, token?: CancellationToken): Promise<void> {
+    await (token?.race(this.#bothListen) ?? this.#bothListen);
     while (!enough() && !this.#over) {
-      if (this.#ports.has("steady")) {
-        this.#tally.asked++;
-        if (await this.answers("steady", token)) this.#tally.answered++;
-      }
+      if (await this.answers("steady", token)) this.#tally.answered++;
+      this.#tally.asked++;
       if (await this.answers("shaky", token)) this.#recovered = true;
       await (token === undefined ? delay(pause) : sleep(pause, token));
     }

@@ -18,8 +18,8 @@ export const taskgroup: Scene = {
   title: "the first failure ends the rest, and every failure is told",
   async play(stage) {
     stage.say(
-      "Five requests that are of use only together. The connection of the second one breaks; the third one, a payment that",
-      "must not be broken off, is refused a while later; two would go on for ever:",
+      "Five requests that are of use only together. The connection of the second one breaks; the third,",
+      "a payment that must not be broken off, is refused a while later; two would go on for ever:",
       "TaskGroup.run((group) => { for (const url of urls) group.spawn((token) => request(url, token)); })",
     );
     const ours = await withGroup(stage);
