@@ -1,7 +1,17 @@
 /** A table of what was measured: a line per question, a column for each way to do it. */
 export interface Comparison {
   readonly ways: readonly string[];
-  readonly rows: readonly (readonly [question: string, ...answers: (string | number)[]])[];
+  readonly rows: readonly (readonly [question: string, ...answers: Answer[]])[];
+}
+
+type Answer = string | number;
+
+/** Puts the same questions to all that was measured. */
+export function ask<M>(
+  measured: readonly M[],
+  questions: readonly (readonly [question: string, answer: (measured: M) => Answer])[],
+): Comparison["rows"] {
+  return questions.map(([question, answer]) => [question, ...measured.map(answer)]);
 }
 
 /** Two spaces at least are between two columns, and none in a row inside of one. */

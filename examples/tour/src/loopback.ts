@@ -2,6 +2,8 @@ import { once } from "node:events";
 import { type IncomingMessage, type ServerResponse, createServer, get } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 
+import type { CancellationToken } from "@scope/core";
+
 /** Does something with a request. */
 export type Manner = (response: ServerResponse, request: IncomingMessage) => void;
 
@@ -123,5 +125,16 @@ export async function download(url: string, signal?: AbortSignal): Promise<numbe
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
+  }
+}
+
+/** Whether somebody on this machine answers with what was asked for. */
+export async function isAnswered(port: number, path: string, token?: CancellationToken): Promise<boolean> {
+  try {
+    await download(`http://127.0.0.1:${port}/${path}`, token?.signal);
+    return true;
+  } catch {
+    token?.throwIfCancelled();
+    return false;
   }
 }

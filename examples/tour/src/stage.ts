@@ -48,13 +48,9 @@ export class Stage {
     }
   }
 
-  /**
-   * Does the same without an owner. What it leaves behind is the scene's to put away: when the tour is cancelled, nobody
-   * waits for the body.
-   */
-  async plainly<R>(what: string, body: () => Promise<R>): Promise<R> {
-    this.#screen.print("", `  The same with ${what} ...`);
-    return await this.token.race(body());
+  /** Says how the same is done next, without an owner: what that leaves behind is the scene's to put away. */
+  announce(way: string): void {
+    this.#screen.print("", `  The same with ${way} ...`);
   }
 
   compare(comparison: Comparison): void {

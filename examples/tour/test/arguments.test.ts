@@ -1,7 +1,9 @@
+import { readFile } from "node:fs/promises";
+
 import { expectUsageError } from "@scope/test-utils/node";
 import { describe, expect, it } from "vitest";
 
-import { parseArguments } from "../src/arguments.ts";
+import { help, parseArguments } from "../src/arguments.ts";
 import { Tour } from "./program.ts";
 
 const known = ["core", "taskgroup", "supervisor"];
@@ -35,6 +37,13 @@ describe(parseArguments, () => {
   ] as [string[], string][])("refuses %j in one line", (argv, message) =>
     expectUsageError(() => parseArguments(argv, known), message),
   );
+});
+
+describe("README.md", () => {
+  it("names every option, and none that there is not", async () => {
+    const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
+    expect(new Set(readme.match(/(?<=[ `])--[a-z]+/g))).toEqual(new Set(help.match(/--[a-z]+/g)));
+  });
 });
 
 describe("the command line", () => {

@@ -42,21 +42,24 @@ describe("the tour", () => {
 const moments = [/ ms {2}\w+ is spawned in /, /The same with /];
 
 describe("Ctrl-C", () => {
-  it.each(names.flatMap((name) => moments.map((moment) => [name, moment] as const)))(
-    "ends the scene of %s, after %s, and no process is left",
-    async (name, moment) => {
-      const TMPDIR = await temporaryDirectory();
+  it.each(moments)("ends every scene after %s, and no process is left", async (moment) => {
+    const TMPDIR = await temporaryDirectory();
+    const endings = names.map(async (name) => {
       const tour = new Tour(["--scene", name], { TMPDIR });
       await tour.printed(moment);
 
       tour.interrupt();
 
       const { code, stderr } = await tour.finished();
-      expect({ code, stderr }).toEqual({ code: 130, stderr: "tour: stopped by SIGINT\n" });
       await tour.allGone();
-      expect((await readdir(TMPDIR)).filter((file) => file.startsWith("scope-tour-"))).toEqual([]);
-    },
-  );
+      return { name, code, stderr };
+    });
+
+    expect(await Promise.all(endings)).toEqual(
+      names.map((name) => ({ name, code: 130, stderr: "tour: stopped by SIGINT\n" })),
+    );
+    expect((await readdir(TMPDIR)).filter((file) => file.startsWith("scope-tour-"))).toEqual([]);
+  });
 
   it.each([
     ["SIGHUP", 129],

@@ -4,6 +4,7 @@ import { moveOnAfter } from "@scope/core";
 import prettyBytes from "pretty-bytes";
 
 import { type Aftermath, aftermath } from "../aftermath.ts";
+import { ask } from "../comparison.ts";
 import { Loopback, download, sends } from "../loopback.ts";
 import type { Scene, Stage } from "../stage.ts";
 
@@ -23,11 +24,14 @@ export const core: Scene = {
     const plain = await withPromises(stage);
     stage.compare({
       ways: ["moveOnAfter", "Promise.race"],
-      rows: [
-        ["moved on after", `${ours.took} ms`, `${plain.took} ms`],
-        [`connections open ${later} ms later`, ours.open, plain.open],
-        ["sent to them meanwhile", prettyBytes(ours.sent), prettyBytes(plain.sent)],
-      ],
+      rows: ask(
+        [ours, plain],
+        [
+          ["moved on after", ({ took }) => `${took} ms`],
+          [`connections open ${later} ms later`, ({ open }) => open],
+          ["sent to them meanwhile", ({ sent }) => prettyBytes(sent)],
+        ],
+      ),
     });
   },
 };
@@ -53,9 +57,10 @@ async function withScope(stage: Stage): Promise<Measured> {
 }
 
 async function withPromises(stage: Stage): Promise<Measured> {
+  stage.announce(`Promise.race([Promise.all(downloads), timer(${limit})])`);
   await using server = await open();
   const began = performance.now();
-  await stage.plainly(`Promise.race([Promise.all(downloads), timer(${limit})])`, () =>
+  await stage.token.race(
     Promise.race([Promise.all(files.map((name) => download(server.url(name)))), delay(limit)]),
   );
   const took = Math.round(performance.now() - began);

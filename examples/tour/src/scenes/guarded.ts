@@ -3,15 +3,16 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 
 import { type CancellationToken, sleep } from "@scope/core";
+import { TaskGroup } from "@scope/taskgroup";
 
-import { yesOrNo } from "../comparison.ts";
+import { ask, yesOrNo } from "../comparison.ts";
 import type { Happening } from "../happenings.ts";
-import { download } from "../loopback.ts";
+import { isAnswered } from "../loopback.ts";
 import { Processes, type Subprocess } from "../processes.ts";
 import type { Scene } from "../stage.ts";
 
 /** A process that has not ended so many milliseconds after its last answer is taken for one that goes on. */
-const patience = 500;
+const patience = 1_000;
 
 export const guarded: Scene = {
   name: "guarded",
@@ -23,24 +24,25 @@ export const guarded: Scene = {
       'runMain(async (token) => { ...; spawnGuarded(relay, { name: "relay" }); ... })',
     );
     const ours = await stage.perform((note) => withService(stage.token, ["service.ts"], note));
-    const [forgotten, logged] = await stage.plainly("void relay(), and with relay().catch(log)", () =>
-      Promise.all(["forget", "log"].map((manner) => withService(stage.token, ["plain-service.ts", manner]))),
+    stage.announce("void relay(), and with relay().catch(log)");
+    const plain = await TaskGroup.map(
+      ["forget", "log"],
+      (manner, token) => withService(token, ["plain-service.ts", manner]),
+      { token: stage.token },
     );
     stage.say("", `runMain has logged, and ended: ${ours.log.trimEnd().split("\n").at(-1) ?? ""}`);
-    const ways = [ours, forgotten, logged].filter((measured) => measured !== undefined);
-    const row = (
-      question: string,
-      answer: (measured: Measured) => string | number,
-    ): [string, ...(string | number)[]] => [question, ...ways.map(answer)];
     stage.compare({
       ways: ["runMain", "void relay()", "relay().catch(log)"],
-      rows: [
-        row("exit code", ({ end }) => end ?? "none, it goes on"),
-        row("the order under way was answered", ({ ordered }) => yesOrNo(ordered)),
-        row("lines of its journal on disk", ({ journal }) => journal),
-        row("lock file left behind", ({ locked }) => yesOrNo(locked)),
-        row("says that it is alive, with its relay dead", ({ alive }) => yesOrNo(alive)),
-      ],
+      rows: ask(
+        [ours, ...plain],
+        [
+          ["exit code", ({ end }) => end ?? "none, it goes on"],
+          ["the order under way was answered", ({ ordered }) => yesOrNo(ordered)],
+          ["lines of its journal on disk", ({ journal }) => journal],
+          ["lock file left behind", ({ locked }) => yesOrNo(locked)],
+          ["says that it is alive, with its relay dead", ({ alive }) => yesOrNo(alive)],
+        ],
+      ),
     });
   },
 };
@@ -71,9 +73,9 @@ async function withService(
     }
     const port = await token.race(service.port);
     if (port === undefined) throw new Error(`${program} does not start: ${service.log}`);
-    const ordered = await isAnswered(`http://127.0.0.1:${port}/order`, token);
+    const ordered = await isAnswered(port, "order", token);
     const end = await endOf(service, token);
-    const alive = await isAnswered(`http://127.0.0.1:${port}/`, token);
+    const alive = await isAnswered(port, "", token);
     const locked = await exists(path.join(directory, "lock"));
     const journal = await linesOf(path.join(directory, "journal"));
     return { end, ordered, journal, locked, alive, log: service.log };
@@ -88,16 +90,6 @@ async function endOf(
   token: CancellationToken,
 ): Promise<number | NodeJS.Signals | undefined> {
   return await token.race(Promise.race([service.ended, sleep(patience, token).then(() => undefined)]));
-}
-
-async function isAnswered(url: string, token: CancellationToken): Promise<boolean> {
-  try {
-    await download(url, token.signal);
-    return true;
-  } catch {
-    token.throwIfCancelled();
-    return false;
-  }
 }
 
 async function exists(file: string): Promise<boolean> {

@@ -4,7 +4,7 @@ import { type CancellationToken, isCancellation, sleep } from "@scope/core";
 import { PersistentTaskGroup } from "@scope/persistent";
 
 import { aftermath } from "../aftermath.ts";
-import { of } from "../comparison.ts";
+import { ask, of } from "../comparison.ts";
 import { Loopback, answers, download, every, resets } from "../loopback.ts";
 import type { Scene, Stage } from "../stage.ts";
 
@@ -26,19 +26,17 @@ export const persistent: Scene = {
     );
     const ours = await withGroup(stage);
     const [all, settled] = await withPromises(stage, ours.took);
-    const ways = [ours, all, settled];
-    const row = (
-      question: string,
-      answer: (measured: Measured) => string | number,
-    ): [string, ...(string | number)[]] => [question, ...ways.map(answer)];
     stage.compare({
       ways: ["PersistentTaskGroup", "Promise.all", "Promise.allSettled"],
-      rows: [
-        row(`failures told within ${ours.took} ms`, ({ told, failures }) => of(told.length, failures)),
-        row("the first one after", ({ told: [first] }) => (first === undefined ? "never" : `${first} ms`)),
-        row("polled again after a failure", ({ again }) => again),
-        row(`polls in the ${later} ms after that`, ({ polls }) => polls),
-      ],
+      rows: ask(
+        [ours, all, settled],
+        [
+          [`failures told within ${ours.took} ms`, ({ told, failures }) => of(told.length, failures)],
+          ["the first one after", ({ told: [first] }) => (first === undefined ? "never" : `${first} ms`)],
+          ["polled again after a failure", ({ again }) => again],
+          [`polls in the ${later} ms after that`, ({ polls }) => polls],
+        ],
+      ),
     });
   },
 };
@@ -144,16 +142,15 @@ async function withGroup(stage: Stage): Promise<Measured> {
 
 /** Both at once: they do not know each other. */
 async function withPromises(stage: Stage, took: number): Promise<[Measured, Measured]> {
+  stage.announce("Promise.all(polls), and with Promise.allSettled(polls)");
   await using all = await Watch.open();
   await using settled = await Watch.open();
-  await stage.plainly("Promise.all(polls), and with Promise.allSettled(polls)", async () => {
-    const polls = [all, settled].map((watch) => targets.map((name) => watch.poll(name)));
-    const [ofAll = [], ofSettled = []] = polls;
-    void Promise.all(ofAll).catch(() => all.tell());
-    void Promise.allSettled(ofSettled).then(() => settled.tell());
-    // As long as the monitor above; and all that fail, once, have to, however slow this machine is.
-    await delay(took);
-    await Promise.allSettled(polls.flatMap(([, ...failing]) => failing));
-  });
+  const polls = [all, settled].map((watch) => targets.map((name) => watch.poll(name)));
+  const [ofAll = [], ofSettled = []] = polls;
+  void Promise.all(ofAll).catch(() => all.tell());
+  void Promise.allSettled(ofSettled).then(() => settled.tell());
+  // As long as the monitor above; and all that fail, once, have to, however slow this machine is.
+  await sleep(took, stage.token);
+  await stage.token.race(Promise.allSettled(polls.flatMap(([, ...failing]) => failing)));
   return await Promise.all([all.measure(stage.token, took), settled.measure(stage.token, took)]);
 }

@@ -3,8 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type CancellationToken, sleep } from "@scope/core";
 import { Supervisor } from "@scope/supervisor";
 
-import { of, yesOrNo } from "../comparison.ts";
-import { download } from "../loopback.ts";
+import { ask, of, yesOrNo } from "../comparison.ts";
+import { isAnswered } from "../loopback.ts";
 import { Processes, type Subprocess } from "../processes.ts";
 import type { Scene, Stage } from "../stage.ts";
 
@@ -25,20 +25,19 @@ export const supervisor: Scene = {
     );
     const ours = await withSupervisor(stage);
     const plain = await withPromises(stage);
-    const row = (
-      question: string,
-      answer: (measured: Measured) => string | number,
-    ): [string, string | number, string | number] => [question, answer(ours), answer(plain)];
     stage.compare({
       ways: ["Supervisor", "Promise.all"],
-      rows: [
-        row("crashes of shaky, failures told", ({ crashed, told }) => `${crashed}, ${told}`),
-        row("processes started in its place", ({ restarted }) => restarted),
-        row("requests that steady has answered", ({ answered, asked }) => of(answered, asked)),
-        row("shaky answers in the end", ({ recovered }) => yesOrNo(recovered)),
-        row(`processes left ${later} ms later`, ({ left }) => left),
-        row("ports where they still answer", ({ ports }) => ports),
-      ],
+      rows: ask(
+        [ours, plain],
+        [
+          ["crashes of shaky, failures told", ({ crashed, told }) => `${crashed}, ${told}`],
+          ["processes started in its place", ({ restarted }) => restarted],
+          ["requests that steady has answered", ({ answered, asked }) => of(answered, asked)],
+          ["shaky answers in the end", ({ recovered }) => yesOrNo(recovered)],
+          [`processes left ${later} ms later`, ({ left }) => left],
+          ["ports where they still answer", ({ ports }) => ports],
+        ],
+      ),
     });
   },
 };
@@ -85,17 +84,18 @@ async function withSupervisor(stage: Stage): Promise<Measured> {
 }
 
 async function withPromises(stage: Stage): Promise<Measured> {
+  stage.announce("Promise.all([worker(...), worker(...)])");
   await using office = new Office();
   let told = 0;
   let over = false;
-  await stage.plainly("Promise.all([worker(...), worker(...)])", async () => {
-    try {
-      await Promise.all([...names.map((name) => office.work(name)), office.ask(() => over)]);
-    } catch {
-      told++;
-    }
-    over = true;
-  });
+  try {
+    const workers = names.map((name) => office.work(name));
+    await stage.token.race(Promise.all([...workers, office.ask(() => over)]));
+  } catch {
+    stage.token.throwIfCancelled();
+    told++;
+  }
+  over = true;
   const recovered = await office.answers("shaky");
   return { told, recovered, ...(await office.measure(stage.token)) };
 }
@@ -158,7 +158,7 @@ class Office implements AsyncDisposable {
 
   async answers(name: Name, token?: CancellationToken): Promise<boolean> {
     const port = this.#ports.get(name);
-    return port !== undefined && (await isAnswered(port, token));
+    return port !== undefined && (await isAnswered(port, "", token));
   }
 
   /** Whether shaky has answered since it crashed last. */
@@ -173,22 +173,14 @@ class Office implements AsyncDisposable {
   async measure(token: CancellationToken): Promise<Omit<Measured, "told" | "recovered">> {
     const tally = { ...this.#tally };
     await sleep(later, token);
-    const answered = await Promise.all(Array.from(this.#ports.values(), (port) => isAnswered(port, token)));
+    const answered = await Promise.all(
+      Array.from(this.#ports.values(), (port) => isAnswered(port, "", token)),
+    );
     return { ...tally, left: this.#processes.running, ports: answered.filter(Boolean).length };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#over = true;
     await this.#processes[Symbol.asyncDispose]();
-  }
-}
-
-async function isAnswered(port: number, token?: CancellationToken): Promise<boolean> {
-  try {
-    await download(`http://127.0.0.1:${port}/`, token?.signal);
-    return true;
-  } catch {
-    token?.throwIfCancelled();
-    return false;
   }
 }

@@ -3,7 +3,7 @@ import { TaskGroup } from "@scope/taskgroup";
 import prettyBytes from "pretty-bytes";
 
 import { type Aftermath, aftermath } from "../aftermath.ts";
-import { of } from "../comparison.ts";
+import { ask, of } from "../comparison.ts";
 import { describe } from "../errors.ts";
 import { Loopback, answers, download, resets, sends } from "../loopback.ts";
 import type { Scene, Stage } from "../stage.ts";
@@ -29,16 +29,18 @@ export const taskgroup: Scene = {
       `TaskGroup has told: ${ours.told.join(", ")}`,
       `Promise.all has told: ${plain.told.join(", ")}`,
     );
-    const told = ({ told, failures }: Measured): string => of(told.length, failures.length);
     stage.compare({
       ways: ["TaskGroup", "Promise.all"],
-      rows: [
-        ["requests that still ran when it rejected", ours.running, plain.running],
-        [`connections open ${later} ms later`, ours.open, plain.open],
-        ["sent to them meanwhile", prettyBytes(ours.sent), prettyBytes(plain.sent)],
-        ["failures told", told(ours), told(plain)],
-        ["the others seen as unhandledRejection", ours.unhandled, plain.unhandled],
-      ],
+      rows: ask(
+        [ours, plain],
+        [
+          ["requests that still ran when it rejected", ({ running }) => running],
+          [`connections open ${later} ms later`, ({ open }) => open],
+          ["sent to them meanwhile", ({ sent }) => prettyBytes(sent)],
+          ["failures told", ({ told, failures }) => of(told.length, failures.length)],
+          ["the others seen as unhandledRejection", ({ unhandled }) => unhandled],
+        ],
+      ),
     });
   },
 };
@@ -74,12 +76,11 @@ async function withGroup(stage: Stage): Promise<Measured> {
 }
 
 async function withPromises(stage: Stage): Promise<Measured> {
+  stage.announce("Promise.all(requests)");
   await using server = await open();
   using witness = new Witness(server);
   const promises = requests.map((name) => witness.request(name));
-  const outcome = await stage.plainly("Promise.all(requests)", () =>
-    Promise.all(promises).catch((error: unknown) => error),
-  );
+  const outcome = await stage.token.race(Promise.all(promises).catch((error: unknown) => error));
   const { running } = witness;
   const after = await aftermath(server, later, stage.token);
   // However long it takes here.
@@ -91,7 +92,7 @@ function open(): Promise<Loopback> {
   return Loopback.open({
     profile: answers(150),
     search: resets(400),
-    payment: answers(650, 503),
+    payment: answers(850, 503),
     orders: sends(Infinity),
     mirror: sends(Infinity),
   });
