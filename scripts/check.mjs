@@ -33,11 +33,9 @@ for (const step of steps) {
   }
   const begin = performance.now();
   console.log(`\n==> ${step.join(" ")}`);
-  // The checksums of all files are not worth a log; what the program says about them is on stderr.
-  const stdout = step.length === 1 && step[0] === "start" ? "ignore" : "inherit";
   const { status, error } = spawnSync("pnpm", ["run", ...step], {
     cwd: root,
-    stdio: ["ignore", stdout, "inherit"],
+    stdio: ["ignore", "inherit", "inherit"],
   });
   if (status !== 0) {
     console.error(`check: ${step.join(" ")} failed${error === undefined ? "" : `: ${error.message}`}`);

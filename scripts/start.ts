@@ -1,5 +1,5 @@
 /**
- * Runs an example program: `pnpm start [program] [--] [arguments]`, `pnpm start --list`.
+ * Runs an example program: `pnpm start [program] [--] [arguments]`, `pnpm start --list`. Without a program it is the tour.
  *
  * The program runs in this very process, so that signals reach it and its exit code is the shell's.
  */
@@ -13,7 +13,7 @@ interface Program {
   readonly main: string;
 }
 
-const defaultProgram = "checksum";
+const defaultProgram = "tour";
 const examples = path.join(import.meta.dirname, "..", "examples");
 
 function findPrograms(): Program[] {

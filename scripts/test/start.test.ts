@@ -31,6 +31,22 @@ describe("pnpm start", { timeout: 20_000 }, () => {
     const { status, stdout } = start("--list");
     expect(status).toBe(0);
     expect(stdout).toMatch(/^checksum +\S.*sha256sum/m);
+    expect(stdout).toMatch(/^tour +\S/m);
+  });
+
+  test.each([[["--help"]], [["--", "--help"]], [["tour", "--help"]], [["tour", "--", "--help"]]])(
+    "means the tour unless a program is named: %j",
+    (args) => {
+      const { status, stdout } = start(...args);
+      expect(stdout).toMatch(/^Usage: tour /);
+      expect(status).toBe(0);
+    },
+  );
+
+  test("lists the scenes of the tour, after --", () => {
+    const { status, stdout } = start("--", "--list");
+    expect(stdout).toMatch(/^1 {2}core +\S/);
+    expect(status).toBe(0);
   });
 
   test("refuses an unknown program in one line that names the known ones", () => {
@@ -54,5 +70,6 @@ describe("pnpm start", { timeout: 20_000 }, () => {
   test("ends with the program's exit code", () => {
     expect(start("checksum", "missing").status).toBe(1);
     expect(start("checksum", "--nonsense").status).toBe(2);
+    expect(start("--nonsense").status).toBe(2);
   });
 });

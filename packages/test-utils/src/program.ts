@@ -44,6 +44,8 @@ export interface ProgramSettings {
   /** As which user and group it runs; for those who may choose. */
   readonly uid?: number;
   readonly gid?: number;
+  /** In a process group of its own, whose number is that of the process. */
+  readonly detached?: boolean;
   /** Nobody reads standard output until `ended` or `finished` is called: soon the program has to wait. */
   readonly unread?: boolean;
 }
