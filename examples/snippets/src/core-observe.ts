@@ -1,9 +1,9 @@
 import { TaskScope, observe, sleep } from "@scope/core";
 
 // #region observe
-const unobserve = observe((event) => {
-  if (event.type === "scope-opened") console.log(event.scope.name, "below", event.parent?.name);
-  if (event.type === "task-done") console.log(event.task.name, event.task.status);
+const unobserve = observe({
+  scopeOpened: (scope, parent) => console.log(scope.name, "below", parent?.name),
+  taskDone: (task) => console.log(task.name, task.status),
 });
 await TaskScope.run(
   (scope) => {

@@ -1,12 +1,5 @@
 /** What `observe` tells, as plain data, which another process can send. */
-import {
-  type CancelSource,
-  type ScopeEvent,
-  type Task,
-  type TaskStatus,
-  type TokenOwner,
-  observe,
-} from "@scope/core";
+import { type CancelSource, type Task, type TaskStatus, type TokenOwner, observe } from "@scope/core";
 
 import { describe } from "./errors.ts";
 
@@ -40,48 +33,31 @@ export function watch(note: (happening: Happening) => void, clock: () => number 
     if (id === undefined) ids.set(owner, (id = `${process.pid}.${++last}`));
     return id;
   };
-  return observe((event) => {
-    const happening = translate(event, idOf, clock());
-    if (happening !== undefined) note(happening);
-  });
-}
-
-function translate(
-  event: ScopeEvent,
-  idOf: (owner: TokenOwner) => string,
-  at: number,
-): Happening | undefined {
-  switch (event.type) {
-    case "scope-opened": {
-      const { scope, parent } = event;
-      return { type: "opened", at, id: idOf(scope), name: scope.name, parent: parent && idOf(parent) };
-    }
-    case "scope-closed":
-      return { type: "closed", at, id: idOf(event.scope) };
-    case "task-spawned":
-      return { type: "spawned", at, id: idOf(event.task), name: event.task.name, scope: idOf(event.scope) };
-    case "task-started":
-      return { type: "started", at, id: idOf(event.task) };
-    case "cancel-requested": {
-      const { source, message } = event.error;
-      return { type: "asked", at, id: idOf(event.owner), source, reason: message };
-    }
-    case "task-done":
-      return {
-        type: "ended",
-        at,
-        id: idOf(event.task),
-        status: event.task.status,
-        error: errorOf(event.task),
-      };
-    case "sleeping":
-      if (event.owner === undefined) return undefined;
+  const told = (owner: TokenOwner): { at: number; id: string } => ({ at: clock(), id: idOf(owner) });
+  return observe({
+    scopeOpened(scope, parent) {
+      note({ type: "opened", ...told(scope), name: scope.name, parent: parent && idOf(parent) });
+    },
+    scopeClosed(scope) {
+      note({ type: "closed", ...told(scope) });
+    },
+    taskSpawned(task, scope) {
+      note({ type: "spawned", ...told(task), name: task.name, scope: idOf(scope) });
+    },
+    taskStarted(task) {
+      note({ type: "started", ...told(task) });
+    },
+    taskDone(task) {
+      note({ type: "ended", ...told(task), status: task.status, error: errorOf(task) });
+    },
+    cancelRequested(owner, { source, message }) {
+      note({ type: "asked", ...told(owner), source, reason: message });
+    },
+    sleeping(owner, ms) {
       // Infinity does not go through JSON.
-      return { type: "sleeping", at, id: idOf(event.owner), ms: Math.min(event.ms, Number.MAX_SAFE_INTEGER) };
-    case "task-suspended":
-    case "awaited":
-      return undefined;
-  }
+      if (owner) note({ type: "sleeping", ...told(owner), ms: Math.min(ms, Number.MAX_SAFE_INTEGER) });
+    },
+  });
 }
 
 function errorOf({ status, error }: Task<unknown>): string | undefined {

@@ -39,4 +39,4 @@ export type {
   TokenLike,
 } from "./types.ts";
 export type { TaskErrorHandler } from "./report.ts";
-export type { ScopeEvent, ScopeObserver, TokenOwner } from "./observe.ts";
+export type { ScopeObserver, TokenOwner } from "./observe.ts";

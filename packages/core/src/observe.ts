@@ -1,5 +1,5 @@
 /** For tools that show what a program does: one list of observers per process, shared by every copy of this package. */
-import { checkFunction } from "./arguments.ts";
+import { wrongType } from "./arguments.ts";
 import type { CancellationToken } from "./cancellation-token.ts";
 import type { CancelledError } from "./errors.ts";
 import { reportTaskError } from "./report.ts";
@@ -10,38 +10,40 @@ import type { SpawnOptions } from "./types.ts";
 /** Whoever owns a token: what a scope that is given the token hangs on. */
 export type TokenOwner = Task<unknown> | TaskScope;
 
-/** What happened, and to whom. The scope of an owner that is built on one speaks for that owner. */
-export type ScopeEvent =
-  /** `parent`: the owner of the token that the scope was given, or of the nearest one above it that has an owner. */
-  | { readonly type: "scope-opened"; readonly scope: TaskScope; readonly parent: TokenOwner | undefined }
-  | { readonly type: "scope-closed"; readonly scope: TaskScope }
-  | {
-      readonly type: "task-spawned";
-      readonly task: Task<unknown>;
-      readonly scope: TaskScope;
-      /** As given to `spawn`. An owner that restarts adds how many predecessors the task has. */
-      readonly options: (SpawnOptions & { readonly restarts?: number }) | undefined;
-    }
+/**
+ * What {@link observe} tells, and whom: each is called in the midst of what it tells of, if it is there. The scope of an owner that is
+ * built on one speaks for that owner.
+ */
+export interface ScopeObserver {
+  /** `parent` owns the token that the scope was given, or is the owner of the nearest one above that. */
+  scopeOpened?(scope: TaskScope, parent: TokenOwner | undefined): void;
+  scopeClosed?(scope: TaskScope): void;
+  /** `options` as given to `spawn`; an owner that restarts adds how many predecessors the task has. */
+  taskSpawned?(
+    task: Task<unknown>,
+    scope: TaskScope,
+    options: (SpawnOptions & { readonly restarts?: number }) | undefined,
+  ): void;
   /** Its function is called next. */
-  | { readonly type: "task-started"; readonly task: Task<unknown> }
+  taskStarted?(task: Task<unknown>): void;
   /** The synchronous part of its function has returned. */
-  | { readonly type: "task-suspended"; readonly task: Task<unknown> }
-  | { readonly type: "cancel-requested"; readonly owner: TokenOwner; readonly error: CancelledError }
+  taskSuspended?(task: Task<unknown>): void;
+  /** Once for each task, and each scope that was opened while somebody observed, that a cancellation reaches. */
+  cancelRequested?(owner: TokenOwner, error: CancelledError): void;
   /** Its status and outcome are set; its owner and its listeners are told next. */
-  | { readonly type: "task-done"; readonly task: Task<unknown> }
+  taskDone?(task: Task<unknown>): void;
   /** Somebody begins to wait for its end. */
-  | { readonly type: "awaited"; readonly owner: TokenOwner }
+  awaited?(owner: TokenOwner): void;
   /** `sleep` begins, for so many milliseconds; `owner` as the parent above, of the token that it was given. */
-  | { readonly type: "sleeping"; readonly owner: TokenOwner | undefined; readonly ms: number };
-
-export type ScopeObserver = (event: ScopeEvent) => void;
+  sleeping?(owner: TokenOwner | undefined, ms: number): void;
+}
 
 const KEY = /* @__PURE__ */ Symbol.for("@scope/observers");
 
 const observers = /* @__PURE__ */ shared();
 
 /**
- * Calls back with everything that happens in scopes and tasks of this process, from now on, until the function it returns
+ * Tells the observer of everything that happens in scopes and tasks of this process, from now on, until the function it returns
  * is called. For inspectors and tracers: an observer runs in the midst of what it observes, so it looks and does not
  * touch. What it throws goes to the process-wide handler.
  *
@@ -49,15 +51,15 @@ const observers = /* @__PURE__ */ shared();
  *
  * Idea: trio's instruments; Kotlin's `DebugProbes`.
  *
- * @throws TypeError if `observer` is not a function.
+ * @throws TypeError if `observer` is no object.
  *
  * @example
  * ```ts
- * const unobserve = observe((event) => console.log(event.type));
+ * const unobserve = observe({ taskDone: ({ name, status }) => console.log(name, status) });
  * ```
  */
 export function observe(observer: ScopeObserver): () => void {
-  checkFunction("observer", observer);
+  if (Object(observer) !== observer) throw wrongType("observer", "an object", observer);
   observers.push(observer);
   let observing = true;
   return () => {
@@ -66,17 +68,23 @@ export function observe(observer: ScopeObserver): () => void {
   };
 }
 
-/** Tells the observers. Whoever calls asks first whether there are any: an event that nobody sees is not to be made. */
-export function emit(event: ScopeEvent): void {
+/** Tells the observers. Arguments, and no event object: a task has four of these, each as short-lived as they come. */
+export function emit<K extends keyof ScopeObserver>(
+  what: K,
+  ...details: Parameters<Required<ScopeObserver>[K]>
+): void;
+export function emit(what: keyof ScopeObserver, first: unknown, second?: unknown, third?: unknown): void {
   // From the end, so that one may leave meanwhile.
   for (let index = observers.length; index-- > 0;) {
     try {
-      observers[index]?.(event);
+      (observers[index] as Handlers | undefined)?.[what]?.(first, second, third);
     } catch (error) {
       reportTaskError({ message: "Error in an observer", error });
     }
   }
 }
+
+type Handlers = Record<string, ((first: unknown, second: unknown, third: unknown) => void) | undefined>;
 
 /** Whether anybody observes. */
 export function observed(): boolean {

@@ -20,7 +20,7 @@ export async function sleep(ms: number, token: TokenLike = CancellationToken.non
   checkDuration("ms", ms);
   const watched = toToken("token", token);
   watched.throwIfCancelled();
-  if (observed()) emit({ type: "sleeping", owner: ownerOf(watched), ms });
+  if (observed()) emit("sleeping", ownerOf(watched), ms);
   await new Promise<void>((resolve, reject) => {
     const leaf = new Token(watched);
     const disarm = startTimer(ms, () => {

@@ -181,7 +181,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     this.token = new Token(options.shield === true ? undefined : outer);
     if (observed()) {
       this.token._owner = this;
-      emit({ type: "scope-opened", scope: this, parent: ownerOf(outer) });
+      emit("scopeOpened", this, ownerOf(outer));
     }
     if (concurrency !== Infinity) this.#slots = new Slots(concurrency);
     if (timeout !== Infinity) {
@@ -249,7 +249,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     const task = new OwnedTask<T>(this, this.token, name);
     this.#size++;
     if (debugging) keepSite(task.token, this._outer, `Task "${task.name}" of ${this.#label}`);
-    if (observed()) emit({ type: "task-spawned", task, scope: this, options });
+    emit("taskSpawned", task, this, options);
     if (!this.#slots) start(task, fn);
     else this.#slots.enter(task, fn);
     return task;
@@ -363,7 +363,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   /** @internal */
   _asked(error: CancelledError): void {
     unlink(this.token);
-    if (observed()) emit({ type: "cancel-requested", owner: this, error });
+    emit("cancelRequested", this, error);
   }
 
   get #label(): string {
@@ -413,7 +413,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     if (this.#leftovers) this.#leftovers.awaited = true;
     if (this.#phase === "closed") return Promise.resolve(undefined);
     this.#phase = "waiting";
-    if (observed()) emit({ type: "awaited", owner: this });
+    emit("awaited", this);
     const promise = new Promise<Ending | undefined>((resolve, reject) => {
       const waiter = (ending: Ending | undefined): void => {
         disarm();
@@ -433,7 +433,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
 
   #close(): void {
     this.#phase = "closed";
-    if (observed()) emit({ type: "scope-closed", scope: this });
+    emit("scopeClosed", this);
     const ending = this.#ending();
     if (this.#body === "running") this.#told = ending;
     else this.#release();

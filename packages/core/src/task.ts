@@ -25,7 +25,7 @@ import { brand, readable } from "./brand.ts";
 import { type CancellationToken, Token, cancelToken, unlink } from "./cancellation-token.ts";
 import { debugging, showSite } from "./debug.ts";
 import { CancelledError, InvalidStateError, isCancellation } from "./errors.ts";
-import { emit, observed } from "./observe.ts";
+import { emit } from "./observe.ts";
 import { callSafely } from "./report.ts";
 import type { Place } from "./slots.ts";
 import type { TaskFunction, TaskStatus } from "./types.ts";
@@ -179,7 +179,7 @@ export class Task<T> implements Promise<T> {
 
   /** @internal */
   _asked(error: CancelledError): void {
-    if (observed()) emit({ type: "cancel-requested", owner: this, error });
+    emit("cancelRequested", this, error);
     (this._state as Partial<Place>)._withdraw?.();
   }
 
@@ -197,7 +197,7 @@ export const OwnedTask = Task as unknown as new <T>(
 
 /** Calls the function of a task: its synchronous part runs here, its end comes in a microtask at the earliest (K1). */
 export function start<T>(task: Task<T>, fn: TaskFunction<T>): void {
-  if (observed()) emit({ type: "task-started", task });
+  emit("taskStarted", task);
   try {
     // As `await` would: a native promise as it is, anything thenable adopted, a plain value wrapped.
     follow(task, Promise.resolve(fn(task.token)));
@@ -209,7 +209,7 @@ export function start<T>(task: Task<T>, fn: TaskFunction<T>): void {
 function follow(task: Task<unknown>, promise: Promise<unknown>): void {
   // Two shared functions, bound by `this` alone: bound arguments or closures would cost more, memory above all.
   task._end = Promise.prototype.then.call(promise, succeed.bind(task), fail.bind(task));
-  if (observed()) emit({ type: "task-suspended", task });
+  emit("taskSuspended", task);
 }
 
 function succeed(this: Task<unknown>, value: unknown): void {
@@ -250,7 +250,7 @@ export function finish(task: Task<unknown>, state: Ended, outcome: unknown): voi
   task._end = undefined;
   task.token._owner = undefined;
   unlink(task.token);
-  if (observed()) emit({ type: "task-done", task });
+  emit("taskDone", task);
   owner._ended(task, listeners);
 }
 
@@ -263,6 +263,6 @@ export function tell(task: Task<unknown>, listeners: Listeners): void {
 
 /** A native promise of the outcome (K4); every caller hangs a handler on it. */
 function outcomeOf<T>(task: Task<T>): Promise<T> {
-  if (observed()) emit({ type: "awaited", owner: task });
+  emit("awaited", task);
   return Promise.resolve(task._end).then(() => (task.done ? task.result() : outcomeOf(task)));
 }

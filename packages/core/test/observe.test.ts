@@ -1,9 +1,10 @@
 /** What observers are told, in which order, and that nothing of it disturbs what they observe. */
 import {
   CancellationSource,
-  type ScopeEvent,
+  type ScopeObserver,
   type Task,
   TaskScope,
+  type TokenOwner,
   backgroundSpawner,
   observe,
   sleep,
@@ -11,21 +12,37 @@ import {
 import { Deferred, EventLog, captureReports, flushMicrotasks, rejection, waits } from "@scope/test-utils";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
-/** One line per event: its type, and the names and figures in it. */
-function show(event: ScopeEvent): string {
-  const told = Object.entries(event)
-    .filter(([key, value]) => key !== "options" && value !== undefined)
-    .map(([, value]: [string, unknown]) =>
-      typeof value === "object" ? (value as { name: string }).name : value,
-    );
-  return told.map(String).join(" ");
+const events = [
+  "scopeOpened",
+  "scopeClosed",
+  "taskSpawned",
+  "taskStarted",
+  "taskSuspended",
+  "taskDone",
+  "cancelRequested",
+  "awaited",
+  "sleeping",
+] as const satisfies (keyof ScopeObserver)[];
+
+/** An observer of everything; what it is told comes as one line, its name and the names and figures that it is given. */
+function everything(tell: (line: string) => void): ScopeObserver {
+  const handler = (event: string) =>
+    function (...details: unknown[]): void {
+      const told = details.filter(
+        (detail): detail is TokenOwner => detail instanceof Object && "token" in detail,
+      );
+      const [last] = details.filter((detail) => typeof detail === "number" || detail instanceof Error);
+      const more = last === undefined ? [] : [last instanceof Error ? last.name : String(last)];
+      tell([event, ...told.map(({ name }) => name), ...more].join(" "));
+    };
+  return Object.fromEntries(events.map((event) => [event, handler(event)]));
 }
 
 const undo: (() => void)[] = [];
 
 function record(): EventLog {
   const log = new EventLog();
-  undo.push(observe((event) => log.add(show(event))));
+  undo.push(observe(everything((line) => log.add(line))));
   return log;
 }
 
@@ -44,26 +61,26 @@ describe("observe", () => {
       { name: "scope", onTaskDone: () => log.add("owner told") },
     );
     expect(log.events).toEqual([
-      "scope-opened scope",
-      "task-spawned task scope",
-      "task-started task",
+      "scopeOpened scope",
+      "taskSpawned task scope",
+      "taskStarted task",
       "called",
-      "task-suspended task",
+      "taskSuspended task",
       "spawned",
       "awaited scope",
-      "task-done task",
+      "taskDone task",
       "owner told",
-      "scope-closed scope",
+      "scopeClosed scope",
     ]);
   });
 
   it("shows a task that has ended with its outcome", async () => {
     const seen: unknown[] = [];
     undo.push(
-      observe((event) => {
-        if (event.type !== "task-done") return;
-        const { name, status, error } = event.task;
-        seen.push([name, status, error]);
+      observe({
+        taskDone: ({ name, status, error }) => {
+          seen.push([name, status, error]);
+        },
       }),
     );
     const boom = new Error("boom");
@@ -98,9 +115,9 @@ describe("observe", () => {
       { concurrency: 1 },
     );
     expect(log.events.slice(0, -2)).toEqual([
-      "task-done first",
-      ...["task-started second", "task-suspended second", "task-done second"],
-      ...["task-started third", "task-suspended third", "task-done third"],
+      "taskDone first",
+      ...["taskStarted second", "taskSuspended second", "taskDone second"],
+      ...["taskStarted third", "taskSuspended third", "taskDone third"],
     ]);
   });
 
@@ -117,7 +134,7 @@ describe("observe", () => {
           const task = scope.spawn(waits, { name: "task" });
           log.take();
           const inner = open(task, scope);
-          expect(log.take()).toEqual(["scope-opened inner task"]);
+          expect(log.take()).toEqual(["scopeOpened inner task"]);
           scope.cancel();
           await inner.stop();
         },
@@ -133,9 +150,9 @@ describe("observe", () => {
       await inner.join();
       await outer.join();
       expect(log.events).toEqual([
-        "scope-opened outer",
-        "scope-opened inner outer",
-        ...["awaited inner", "scope-closed inner", "awaited outer", "scope-closed outer"],
+        "scopeOpened outer",
+        "scopeOpened inner outer",
+        ...["awaited inner", "scopeClosed inner", "awaited outer", "scopeClosed outer"],
       ]);
     });
   });
@@ -150,10 +167,10 @@ describe("observe", () => {
         log.take();
         scope.cancel("enough");
         expect(log.take().sort()).toEqual([
-          "cancel-requested inner AbortError",
-          "cancel-requested outer AbortError",
-          "cancel-requested pending AbortError",
-          "cancel-requested task AbortError",
+          "cancelRequested inner AbortError",
+          "cancelRequested outer AbortError",
+          "cancelRequested pending AbortError",
+          "cancelRequested task AbortError",
         ]);
         expect(task.token.signal.aborted).toBe(true);
         scope.cancel();
@@ -189,8 +206,10 @@ describe("observe", () => {
       ).catch(() => undefined);
       const sleeping: string[] = [];
       undo.push(
-        observe((event) => {
-          if (event.type === "sleeping") sleeping.push(show(event));
+        observe({
+          sleeping: (owner, ms) => {
+            sleeping.push(`${owner?.name} ${ms}`);
+          },
         }),
       );
       const scope = new TaskScope({ name: "scope" });
@@ -198,7 +217,7 @@ describe("observe", () => {
       scope.spawn((token) => sleep(50, token.child().token), { name: "nested" });
       void sleep(1);
       await vi.advanceTimersByTimeAsync(250);
-      expect(sleeping).toEqual(["sleeping sleeper 250", "sleeping nested 50", "sleeping 1"]);
+      expect(sleeping).toEqual(["sleeper 250", "nested 50", "undefined 1"]);
       await scope.join();
     } finally {
       vi.useRealTimers();
@@ -208,8 +227,10 @@ describe("observe", () => {
   it("hands on what a task was spawned with, and whose it is", async () => {
     const seen: unknown[] = [];
     undo.push(
-      observe((event) => {
-        if (event.type === "task-spawned") seen.push(event);
+      observe({
+        taskSpawned: (...details) => {
+          seen.push(details);
+        },
       }),
     );
     const scope = new TaskScope();
@@ -218,25 +239,26 @@ describe("observe", () => {
     const bare = scope.spawn(() => 2);
     await scope.join();
     expect(seen).toEqual([
-      { type: "task-spawned", task, scope, options },
-      { type: "task-spawned", task: bare, scope, options: undefined },
+      [task, scope, options],
+      [bare, scope, undefined],
     ]);
   });
 
   it("tells of background tasks too", async () => {
     const log = record();
     await backgroundSpawner.spawn(() => 1, { name: "lonely" });
-    expect(log.events).toContain("task-spawned lonely background");
+    expect(log.events).toContain("taskSpawned lonely background");
   });
 
   it("ends with the function it returns, which may be called again, and inside an event", async () => {
     const log = new EventLog();
-    const undoFirst = observe(() => {
+    const first = everything(() => {
       log.add("first");
       undoFirst();
       undoFirst();
     });
-    const undoSecond = observe(() => log.add("second"));
+    const undoFirst = observe(first);
+    const undoSecond = observe(everything(() => log.add("second")));
     const scope = new TaskScope();
     expect(log.take()).toEqual(["second", "first"]);
     await scope.join();
@@ -247,9 +269,9 @@ describe("observe", () => {
     expect(log.events).toEqual([]);
   });
 
-  it("calls a function that was given twice twice, until both are over", () => {
+  it("tells an observer that was given twice twice, until both are over", () => {
     const log = new EventLog();
-    const observer = (): void => void log.add("told");
+    const observer = everything(() => log.add("told"));
     const [one, other] = [observe(observer), observe(observer)];
     void new TaskScope();
     expect(log.take()).toEqual(["told", "told"]);
@@ -265,19 +287,32 @@ describe("observe", () => {
     const boom = new Error("boom");
     const log = record();
     undo.push(
-      observe(({ type }) => {
-        if (type === "task-done") throw boom;
+      observe({
+        taskDone() {
+          throw boom;
+        },
       }),
     );
     await expect(TaskScope.run((scope) => scope.spawn(() => 42))).resolves.toBe(42);
     expect([...reports]).toEqual([{ message: "Error in an observer", error: boom }]);
-    expect(log.events.at(-1)).toMatch(/^scope-closed/);
+    expect(log.events.at(-1)).toMatch(/^scopeClosed/);
   });
 
-  it("refuses what is no function: TypeError", () => {
-    expect(() => observe(undefined as never)).toThrow(
-      new TypeError("Expected `observer` to be a function, got undefined (undefined)"),
-    );
+  it.each([undefined, null, "observer", 5])("refuses %s, which is no object: TypeError", (observer) => {
+    expect(() => observe(observer as never)).toThrow(/^Expected `observer` to be an object, got/);
+  });
+
+  it("calls what an observer has, as its method", async () => {
+    class Counter implements ScopeObserver {
+      count = 0;
+      taskDone(): void {
+        this.count++;
+      }
+    }
+    const counter = new Counter();
+    undo.push(observe(counter));
+    await TaskScope.run((scope) => void scope.spawn(() => 1));
+    expect(counter.count).toBe(1);
   });
 
   it("changes nothing about how a scope that nobody joined is cancelled by its outer token", async () => {

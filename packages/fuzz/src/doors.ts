@@ -502,6 +502,27 @@ const coreDoors: Door[] = [
     },
   },
   { name: "core setDebug", params: { on: boolean }, never: true, call: call(core.setDebug) },
+  {
+    name: "core observe",
+    // Whatever is an object observes what it has a function for.
+    params: {
+      observer: object(
+        "ScopeObserver",
+        Object.fromEntries(
+          [
+            ...["scopeOpened", "scopeClosed", "taskSpawned", "taskStarted", "taskSuspended", "taskDone"],
+            ...["cancelRequested", "awaited", "sleeping"],
+          ].map((name) => [name, anything]),
+        ),
+        { required: ["taskDone"] },
+      ),
+    },
+    call([observer]) {
+      const unobserve = core.observe(observer as never);
+      unobserve();
+      unobserve();
+    },
+  },
   // For packages built on core, which call these with constants.
   {
     name: "core brand",

@@ -1,4 +1,4 @@
-import { type ScopeEvent, type Task, type TaskScope, type TokenOwner, observe } from "@scope/core";
+import { type Task, type TaskScope, type TokenOwner, observe } from "@scope/core";
 import { builtin } from "./host.ts";
 
 /** The part of a channel of `node:diagnostics_channel` that is used. */
@@ -26,15 +26,6 @@ export interface ChannelMessages {
   };
 }
 
-const NAMES = {
-  "scope-opened": "scope:scope:opened",
-  "scope-closed": "scope:scope:closed",
-  "task-spawned": "scope:task:spawned",
-  "task-started": "scope:task:started",
-  "task-done": "scope:task:done",
-  "cancel-requested": "scope:cancel:requested",
-} as const satisfies Partial<Record<ScopeEvent["type"], keyof ChannelMessages>>;
-
 /**
  * Publishes what happens in scopes and tasks on channels of `node:diagnostics_channel`, for tools that watch a program (APM), until
  * the function that it returns is called. A message is made only for a channel that somebody subscribes to; see
@@ -51,22 +42,38 @@ const NAMES = {
 export function publishToChannels(): () => void {
   const library = builtin("node:diagnostics_channel") as { channel(name: string): Channel } | undefined;
   if (library === undefined) return () => undefined;
-  const channels = new Map<string, Channel>();
-  for (const [type, name] of Object.entries(NAMES)) channels.set(type, library.channel(name));
-  return observe((event) => {
-    const channel = channels.get(event.type);
-    if (channel?.hasSubscribers) channel.publish(messageOf(event));
+  const publisher = <Name extends keyof ChannelMessages>(
+    name: Name,
+  ): ((message: () => ChannelMessages[Name]) => void) => {
+    const channel = library.channel(name);
+    return (message) => {
+      if (channel.hasSubscribers) channel.publish(message());
+    };
+  };
+  const opened = publisher("scope:scope:opened");
+  const closed = publisher("scope:scope:closed");
+  const spawned = publisher("scope:task:spawned");
+  const started = publisher("scope:task:started");
+  const done = publisher("scope:task:done");
+  const requested = publisher("scope:cancel:requested");
+  return observe({
+    scopeOpened(scope, parent) {
+      opened(() => ({ scope, parent }));
+    },
+    scopeClosed(scope) {
+      closed(() => ({ scope }));
+    },
+    taskSpawned(task, scope, options) {
+      spawned(() => ({ task, scope, restarts: options?.restarts }));
+    },
+    taskStarted(task) {
+      started(() => ({ task }));
+    },
+    taskDone(task) {
+      done(() => ({ task }));
+    },
+    cancelRequested(owner, { reason, source }) {
+      requested(() => ({ owner, reason, source }));
+    },
   });
-}
-
-function messageOf(event: ScopeEvent): unknown {
-  if (event.type === "cancel-requested") {
-    const { owner, error } = event;
-    return { owner, reason: error.reason, source: error.source };
-  }
-  if (event.type === "task-spawned") {
-    const { task, scope, options } = event;
-    return { task, scope, restarts: options?.restarts };
-  }
-  return Object.fromEntries(Object.entries(event).filter(([key]) => key !== "type"));
 }

@@ -12,7 +12,7 @@ import {
   createContextKey,
   trace,
 } from "@opentelemetry/api";
-import { type ScopeEvent, type Task, TaskScope, type TokenOwner, observe } from "@scope/core";
+import { type ScopeObserver, type Task, TaskScope, type TokenOwner, observe } from "@scope/core";
 
 export interface TraceOptions {
   /** Makes the spans. @default the global tracer named "@scope/inspect" */
@@ -68,7 +68,7 @@ export function traceTasks(options: TraceOptions = {}): () => void {
     return above === undefined || active.getValue(TASK) === owner ? active : above.context;
   };
 
-  const start = ({ task, scope, options }: Extract<ScopeEvent, { type: "task-spawned" }>): void => {
+  const start: Required<ScopeObserver>["taskSpawned"] = (task, scope, options) => {
     const named = options?.name;
     if (named === KEEPER) return;
     spawned = task;
@@ -118,35 +118,19 @@ export function traceTasks(options: TraceOptions = {}): () => void {
     span.end();
   };
 
-  return observe((event) => {
-    switch (event.type) {
-      case "scope-opened":
-        if (event.parent !== undefined) parents.set(event.scope, event.parent);
-        break;
-      case "task-spawned":
-        start(event);
-        break;
-      case "task-started":
-        enter(event.task);
-        break;
-      case "task-suspended":
-        leave(event.task);
-        break;
-      case "cancel-requested": {
-        const { owner, error } = event;
-        const { span } = (owner instanceof TaskScope ? undefined : traced.get(owner)) ?? {};
-        const attributes = { "scope.cancel.reason": error.message, "scope.cancel.source": error.source };
-        span?.setAttributes(attributes).addEvent("cancel requested", attributes);
-        break;
-      }
-      case "task-done":
-        end(event.task);
-        break;
-      case "awaited":
-      case "sleeping":
-      case "scope-closed":
-        break;
-    }
+  return observe({
+    scopeOpened(scope, parent) {
+      if (parent !== undefined) parents.set(scope, parent);
+    },
+    taskSpawned: start,
+    taskStarted: enter,
+    taskSuspended: leave,
+    taskDone: end,
+    cancelRequested(owner, { message, source }) {
+      const { span } = (owner instanceof TaskScope ? undefined : traced.get(owner)) ?? {};
+      const attributes = { "scope.cancel.reason": message, "scope.cancel.source": source };
+      span?.setAttributes(attributes).addEvent("cancel requested", attributes);
+    },
   });
 }
 

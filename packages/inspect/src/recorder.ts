@@ -11,7 +11,7 @@
  */
 import {
   type CancelledError,
-  type ScopeEvent,
+  type ScopeObserver,
   type Task,
   TaskScope,
   type TokenOwner,
@@ -45,7 +45,7 @@ const KEEPER = "\0";
 /** Stacks of failed tasks that are read, each second at most: to read one takes longer than to run a task. */
 const STACKS = 50;
 
-type Spawned = Extract<ScopeEvent, { type: "task-spawned" }>;
+type SpawnedOptions = Parameters<Required<ScopeObserver>["taskSpawned"]>[2];
 
 export interface ScopeRecord {
   readonly number: number;
@@ -121,14 +121,38 @@ export class Recorder {
     this.timeline = new Timeline(events, this.#clock);
     this.#sites = sites;
     this.#current = waits ? current() : undefined;
-    // What happens to every task is told apart in few words: so the engine puts them where the event is made, and makes none.
-    this.#unobserve = observe((event) => {
-      const { type } = event;
-      if (type === "task-spawned") this.#spawned(event.task, event.scope, event.options);
-      else if (type === "task-started") this.#started(event.task);
-      else if (type === "task-suspended") this.#current?.leave(numberOf(event.task));
-      else if (type === "task-done") this.#done(event.task);
-      else this.#see(event);
+    this.#unobserve = observe({
+      scopeOpened: (scope, parent) => {
+        this.#open(scope, parent);
+      },
+      scopeClosed: (scope) => {
+        this.#closed(scope);
+      },
+      taskSpawned: (task, scope, options) => {
+        this.#spawned(task, scope, options);
+      },
+      taskStarted: (task) => {
+        this.#started(task);
+      },
+      taskSuspended: (task) => {
+        this.#current?.leave(numberOf(task));
+      },
+      taskDone: (task) => {
+        this.#done(task);
+      },
+      cancelRequested: (owner, error) => {
+        this.#asked(owner, error);
+      },
+      awaited: (owner) => {
+        const waiter = this.#current?.get();
+        if (waiter !== undefined) this.#wait(waiter, this.#ownerNumber(owner));
+      },
+      sleeping: (owner, ms) => {
+        if (owner === undefined) return;
+        const until = Date.now() + ms;
+        if (owner instanceof TaskScope) this.#recordOf(owner).sleepsUntil = until;
+        else this.#waitsOf(numberOf(owner)).sleepsUntil = until;
+      },
     });
   }
 
@@ -163,7 +187,7 @@ export class Recorder {
     return this.#hidden.has(number);
   }
 
-  #spawned(task: Task<unknown>, scope: TaskScope, options: Spawned["options"]): void {
+  #spawned(task: Task<unknown>, scope: TaskScope, options: SpawnedOptions): void {
     const number = numberOf(task);
     const name = number < FOREIGN ? options?.name : task.name;
     if (name === KEEPER) {
@@ -216,49 +240,29 @@ export class Recorder {
     if (site !== undefined) this.sites.set(task, site);
   }
 
-  #see(event: Exclude<ScopeEvent, { type: `task-${string}` }>): void {
-    switch (event.type) {
-      case "scope-opened":
-        this.#open(event.scope, event.parent);
-        return;
-      case "scope-closed": {
-        const { scope } = event;
-        const record = this.#recordOf(scope);
-        this.#forget(scope);
-        if (record.inner !== undefined) this.#forget(record.inner);
-        record.inner = undefined;
-        this.timeline.add(SCOPE_CLOSED, ofScope(record.number), NOBODY, undefined);
-        return;
-      }
-      case "cancel-requested": {
-        const { owner, error } = event;
-        let details = this.#reasons.get(error);
-        if (details === undefined) {
-          details = { reason: describeReason(error), source: error.source };
-          this.#reasons.set(error, details);
-          this.asked.set(error, Date.now());
-        }
-        const number = this.#ownerNumber(owner);
-        if (number % 2 === 1 && this.#isHidden((number - 1) / 2)) return;
-        this.timeline.add(CANCEL_REQUESTED, number, NOBODY, details);
-        return;
-      }
-      case "awaited": {
-        const waiter = this.#current?.get();
-        if (waiter !== undefined) this.#wait(waiter, this.#ownerNumber(event.owner));
-        return;
-      }
-      case "sleeping": {
-        const { owner, ms } = event;
-        if (owner === undefined) return;
-        const until = Date.now() + ms;
-        if (owner instanceof TaskScope) this.#recordOf(owner).sleepsUntil = until;
-        else this.#waitsOf(numberOf(owner)).sleepsUntil = until;
-      }
+  #closed(scope: TaskScope): void {
+    if (isKept(scope)) return;
+    const record = this.#recordOf(scope);
+    this.#forget(scope);
+    if (record.inner !== undefined) this.#forget(record.inner);
+    record.inner = undefined;
+    this.timeline.add(SCOPE_CLOSED, ofScope(record.number), NOBODY, undefined);
+  }
+
+  #asked(owner: TokenOwner, error: CancelledError): void {
+    let details = this.#reasons.get(error);
+    if (details === undefined) {
+      details = { reason: describeReason(error), source: error.source };
+      this.#reasons.set(error, details);
+      this.asked.set(error, Date.now());
     }
+    const number = this.#ownerNumber(owner);
+    if (number % 2 === 1 && this.#isHidden((number - 1) / 2)) return;
+    this.timeline.add(CANCEL_REQUESTED, number, NOBODY, details);
   }
 
   #open(scope: TaskScope, parent: TokenOwner | undefined): void {
+    if (isKept(scope)) return;
     if (this.#scopes.size >= this.#mostScopes) this.#sweep();
     const outer = this.#opened;
     const { name } = scope;
@@ -391,6 +395,11 @@ export class Recorder {
     const stack = this.#stacks++ < STACKS ? stackOf(error) : undefined;
     return { error: describeValue(error), stack };
   }
+}
+
+/** The nameless ones are no program's: each class keeps one instance for the engine. */
+function isKept(scope: TaskScope): boolean {
+  return scope.name === "";
 }
 
 /** "TaskGroup", of `TaskGroup "ingest" (open, ...)`. */
