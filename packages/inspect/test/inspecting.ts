@@ -1,4 +1,5 @@
 /** One inspector per test, and its tree without what differs from run to run. */
+import { TaskScope } from "@scope/core";
 import {
   type Inspected,
   type InspectOptions,
@@ -8,6 +9,7 @@ import {
   formatTree,
   inspect,
 } from "@scope/inspect";
+import { macrotask, waits } from "@scope/test-utils";
 import { onTestFinished } from "vitest";
 
 export function inspecting(options?: InspectOptions): Inspected {
@@ -52,4 +54,17 @@ export function task(snapshot: Snapshot, name: string): TaskNode {
         .join()}`,
     );
   return found;
+}
+
+/** What is known of the waits of a task that awaits another one. */
+export async function waitsOfAwaiter(options: InspectOptions): Promise<TaskNode["waitsFor"]> {
+  const inspected = inspect(options);
+  const scope = new TaskScope();
+  const one = scope.spawn(waits);
+  scope.spawn(() => one.catch(() => undefined), { name: "awaiter" });
+  await macrotask();
+  const { waitsFor } = task(await inspected.snapshot(), "awaiter");
+  await scope.stop();
+  await inspected[Symbol.asyncDispose]();
+  return waitsFor;
 }

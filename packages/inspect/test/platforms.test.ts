@@ -5,7 +5,7 @@ import { macrotask, waits } from "@scope/test-utils";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { hasCheapContext } from "../src/current.ts";
 import { clean } from "../src/sites.ts";
-import { everything, inspecting, task } from "./inspecting.ts";
+import { everything, inspecting, task, waitsOfAwaiter } from "./inspecting.ts";
 
 afterEach(() => {
   vi.unstubAllGlobals();
@@ -42,13 +42,7 @@ describe("without Node", () => {
   it("there is no async context, and waits are not known", async () => {
     vi.spyOn(process, "getBuiltinModule").mockReturnValue(undefined);
     expect(hasCheapContext()).toBe(false);
-    const inspected = inspecting({ waits: true });
-    const scope = new TaskScope();
-    const one = scope.spawn(waits);
-    scope.spawn(() => one.catch(() => undefined), { name: "waiter" });
-    await macrotask();
-    expect(task(await inspected.snapshot(), "waiter").waitsFor).toEqual([]);
-    await scope.stop();
+    expect(await waitsOfAwaiter({ waits: true })).toEqual([]);
   });
 
   it("the page's address is the title, there is no pid, and every event asks for the time", async () => {

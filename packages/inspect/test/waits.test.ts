@@ -5,7 +5,7 @@ import { TaskGroup } from "@scope/taskgroup";
 import { Deferred, flushMicrotasks, macrotask, waits } from "@scope/test-utils";
 import { describe, expect, it } from "vitest";
 import { findCycles } from "../src/cycles.ts";
-import { inspecting, task, tree } from "./inspecting.ts";
+import { inspecting, task, tree, waitsOfAwaiter } from "./inspecting.ts";
 
 const deadlocks = (snapshot: Snapshot): string[] =>
   tree(snapshot).filter((line) => line.startsWith("deadlock"));
@@ -84,13 +84,8 @@ describe("a task", () => {
   });
 
   it("is known to wait for no other without `waits`", async () => {
-    const inspected = inspecting({ waits: false });
-    const scope = new TaskScope();
-    const one = scope.spawn(waits);
-    scope.spawn(() => one.catch(() => undefined), { name: "waiter" });
-    await macrotask();
-    expect(task(await inspected.snapshot(), "waiter").waitsFor).toEqual([]);
-    await scope.stop();
+    expect(await waitsOfAwaiter({ waits: false })).toEqual([]);
+    expect(await waitsOfAwaiter({ waits: true })).toHaveLength(1);
   });
 
   it("leaves nothing behind, even if its code goes on after its end", async () => {
