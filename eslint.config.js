@@ -3,7 +3,7 @@ import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 const deepImports = {
-  group: ["@scope/*/*", "!@scope/inspect/opentelemetry"],
+  group: ["@scope/*/*", "!@scope/inspect/opentelemetry", "!@scope/inspect/view"],
   message: "Import packages by their name alone: what a sibling needs is public.",
 };
 /** Of tests: the helpers for Node are apart, since the others run in browsers too, and so is what needs no test runner. */

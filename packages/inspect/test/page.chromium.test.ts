@@ -151,7 +151,7 @@ describe("the tree", () => {
     );
     await row(page, "debit").getByText("deadlock").waitFor();
     await page.getByRole("button", { name: "Fold all" }).click();
-    expect(await row(page, "credit").count()).toBe(0);
+    await row(page, "credit").waitFor({ state: "detached" });
 
     await alert.getByRole("button", { name: "credit" }).first().click();
 

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
@@ -7,7 +8,7 @@ import { Deferred, rejection } from "@scope/test-utils";
 import { eventually } from "@scope/test-utils/node";
 import { describe, expect, it, onTestFinished } from "vitest";
 
-import type { EventBatch, Inspected } from "../src/types.ts";
+import type { EventBatch, Inspected, Snapshot } from "../src/types.ts";
 import { type WebOptions, serveWeb } from "../src/web.ts";
 import { Fake } from "./fake.ts";
 
@@ -138,6 +139,24 @@ describe("whoever has the key", () => {
       pid: 4711,
       scopes: [{ id: "s1", kind: "TaskGroup" }],
     });
+  });
+
+  it("gets the script that is built with the package, without which there is no server", async () => {
+    const built = await readFile(new URL("../dist/web/page.js", import.meta.url), "utf8").catch(
+      (error: unknown) => error,
+    );
+    const opened = await openStage(new Fake(), { script: undefined }).catch((error: unknown) => error);
+
+    if (typeof built === "string") expect((await (opened as Stage).ask("/page.js")).body).toBe(built);
+    else expect(opened).toMatchObject({ code: "ENOENT" });
+  });
+
+  it("is not told what went wrong in the server", async () => {
+    const { askApi } = await openStage(
+      inspectedWith({ snapshot: () => Promise.resolve({ secret: 1n } as unknown as Snapshot) }),
+    );
+
+    expect(await askApi("/api/snapshot")).toMatchObject({ status: 500, body: "something went wrong\n" });
   });
 
   it("is told to load nothing from elsewhere, to run nothing inline, to keep nothing, and to be shown nowhere else", async () => {
