@@ -1,0 +1,38 @@
+/** The published packages, found by looking. */
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+
+export const docs = path.join(import.meta.dirname, "..");
+export const root = path.join(docs, "..");
+
+export interface Package {
+  /** "core" */
+  readonly name: string;
+  readonly folder: string;
+  readonly description: string;
+}
+
+const first = ["core", "taskgroup", "supervisor", "persistent", "guarded"];
+
+/** Those that have a README, the five in the order of the documents, then whatever else there is. */
+export function packages(): Package[] {
+  const rank = (name: string): number => (first.includes(name) ? first.indexOf(name) : first.length);
+  return readdirSync(path.join(root, "packages"))
+    .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
+    .map((name) => ({ name, folder: path.join(root, "packages", name) }))
+    .filter(({ folder }) => existsSync(path.join(folder, "README.md")))
+    .map(({ name, folder }) => {
+      const text = readFileSync(path.join(folder, "package.json"), "utf8");
+      const manifest = JSON.parse(text) as { description: string; private?: boolean };
+      return { name, folder, description: manifest.description, isPrivate: manifest.private === true };
+    })
+    .filter(({ isPrivate }) => !isPrivate);
+}
+
+/** Copies the READMEs to where VitePress, and its search, look for pages. */
+export function writePackagePages(): void {
+  mkdirSync(path.join(docs, "packages"), { recursive: true });
+  for (const { name, folder } of packages()) {
+    writeFileSync(path.join(docs, "packages", `${name}.md`), readFileSync(path.join(folder, "README.md")));
+  }
+}
