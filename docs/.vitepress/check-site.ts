@@ -20,7 +20,9 @@ export function checkSite(outDir: string, base: string): void {
       const problem = brokenLink(href.replaceAll("&amp;", "&"), name);
       if (problem !== undefined) problems.push(`${name}: ${href}: ${problem}`);
     }
-    const loaded = html.matchAll(/<(?:script|img|iframe|link)\b[^>]*\s(?:src|href)="((?:https?:)?\/\/[^"]*)"/g);
+    const loaded = html.matchAll(
+      /<(?:script|img|iframe|link)\b[^>]*\s(?:src|href)="((?:https?:)?\/\/[^"]*)"/g,
+    );
     for (const [, url = ""] of loaded) problems.push(`${name}: loads ${url}`);
   }
   if (problems.length > 0) throw new Error(`the site is broken:\n${problems.join("\n")}`);

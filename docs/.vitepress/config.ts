@@ -33,7 +33,10 @@ export default defineConfig({
     nav: [
       { text: "Start", link: "/start" },
       { text: "Guide", link: "/guide/core" },
-      { text: "Recipes", link: contents.find(({ text }) => text === "Recipes")?.items?.[0]?.link ?? "/start" },
+      {
+        text: "Recipes",
+        link: contents.find(({ text }) => text === "Recipes")?.items?.[0]?.link ?? "/start",
+      },
       { text: "Playground", link: "/playground" },
       { text: "API", link: "/api/" },
     ],

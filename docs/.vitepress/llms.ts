@@ -13,7 +13,9 @@ import { docs, packages } from "./packages.ts";
 export function writeLlms(outDir: string, base: string, contents: readonly DefaultTheme.SidebarItem[]): void {
   const readme = readFileSync(path.join(docs, "..", "README.md"), "utf8");
   const [, summary = "", promise = ""] = readme.split("\n\n");
-  const lines = [`# Scope\n\n> ${summary}\n\n${promise.replaceAll("\n", " ")} All durations are milliseconds.`];
+  const lines = [
+    `# Scope\n\n> ${summary}\n\n${promise.replaceAll("\n", " ")} All durations are milliseconds.`,
+  ];
   const files = new Map<string, string>();
   for (const { text = "", items = [] } of contents) {
     const entries = items.flatMap(({ text = "", link = "" }) => {
