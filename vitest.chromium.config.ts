@@ -8,7 +8,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["@scope/source"] } },
   test: {
     name: "chromium",
-    include: ["examples/*/test/**/*.chromium.test.ts"],
+    include: ["{examples,packages}/*/test/**/*.chromium.test.ts"],
     setupFiles: ["./scripts/vitest-setup.ts"],
     testTimeout: 30_000,
     reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],

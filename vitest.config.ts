@@ -17,7 +17,7 @@ export default defineConfig({
         test: {
           name: "packages",
           include: ["packages/*/test/**/*.test.ts"],
-          exclude: ["**/*.browser.test.ts"],
+          exclude: ["**/*.browser.test.ts", "**/*.chromium.test.ts"],
           typecheck: {
             enabled: true,
             include: ["packages/*/test/**/*.test-d.ts"],

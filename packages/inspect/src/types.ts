@@ -12,6 +12,11 @@ export interface Snapshot {
   /** The program: its file, or the page's address. */
   readonly title: string;
   readonly takenAt: number;
+  /**
+   * Of another process whose event loop did not turn: the synchronous code in whose midst the snapshot was taken, one frame per
+   * line.
+   */
+  readonly blocked?: string;
   /** Scopes that hang on nobody. */
   readonly scopes: readonly ScopeNode[];
   /** Circles of those that wait for each other, each a list of ids: what is in one will never end. */
@@ -25,7 +30,8 @@ export interface ScopeNode {
   /** "TaskGroup" */
   readonly kind: string;
   readonly name: string;
-  readonly state: "open" | "closing" | "closed";
+  readonly state: "open" | "closing";
+  /** Or when it was first seen, if that was before anybody observed. */
   readonly openedAt: number;
   readonly cancel?: CancelNode;
   /** Where it was opened; while debugging. */
@@ -42,6 +48,7 @@ export interface TaskNode {
   readonly id: string;
   readonly name: string;
   readonly status: TaskStatus;
+  /** Within about a hundredth of its age; if nobody observed then, when that began. */
   readonly spawnedAt: number;
   /** Missing while it is pending. */
   readonly startedAt?: number;
@@ -59,7 +66,7 @@ export interface TaskNode {
 export interface CancelNode {
   readonly reason: string;
   readonly source: CancelSource;
-  /** When it was asked; missing if that was before anybody observed. */
+  /** When that was first seen; missing if it was before anybody observed. */
   readonly at?: number;
 }
 
@@ -67,6 +74,8 @@ export interface CancelNode {
 export type WaitNode =
   | { readonly for: "task" | "scope"; readonly id: string; readonly name: string }
   | { readonly for: "sleep"; readonly remaining: number }
+  /** A `sleep` without end. */
+  | { readonly for: "cancellation" }
   /** A slot of its scope's concurrency limit; so many are before it. */
   | { readonly for: "slot"; readonly ahead: number };
 

@@ -1,0 +1,368 @@
+/**
+ * What an inspector keeps while it observes. Per scope a record; per task as good as nothing: live tasks are found through
+ * their scopes when somebody looks, and dated by their numbers.
+ *
+ * Invariants
+ * - I1. `#scopes` has every scope that was opened, or seen, while observed and has not closed. Those that have stood empty
+ *   for a while are held weakly: whoever drops a scope need not close it.
+ * - I2. Of tasks something is kept only while they live, and only if they have waited for a slot, slept or waited for
+ *   another; what has stayed behind is dropped when the table has doubled.
+ * - I3. Nothing here refers to a task, its result or its error.
+ * - I4. A supervisor's two scopes have one record each, and one number; its keeper is told to nobody.
+ */
+import { type CancelledError, type ScopeEvent, Task, TaskScope, type TokenOwner, observe } from "@scope/core";
+import { Birthdays } from "./birthdays.ts";
+import { type Current, current } from "./current.ts";
+import { FOREIGN, numberOf } from "./ids.ts";
+import { callSite } from "./sites.ts";
+import { describeValue, stackOf } from "./text.ts";
+import {
+  CANCEL_REQUESTED,
+  NOBODY,
+  SCOPE_CLOSED,
+  SCOPE_OPENED,
+  TASK_DONE,
+  TASK_SPAWNED,
+  TASK_STARTED,
+  Timeline,
+  ofScope,
+  ofTask,
+  statusNumber,
+} from "./timeline.ts";
+
+/** The name of the task that keeps a supervisor open. */
+const KEEPER = "\0";
+
+/** Stacks of failed tasks that are read, each second at most: to read one takes longer than to run a task. */
+const STACKS = 50;
+
+export interface ScopeRecord {
+  readonly number: number;
+  readonly kind: string;
+  readonly name: string;
+  /** As the timeline has it; {@link NOBODY} for none. */
+  readonly parent: number;
+  readonly openedAt: number;
+  readonly site: string | undefined;
+  /** Of a supervisor: the scope of its attempts. Its record has the same number. */
+  inner: TaskScope | undefined;
+  /** When a `sleep` with the scope's own token ends. */
+  sleepsUntil: number | undefined;
+}
+
+/** What a task has begun to wait for. */
+export interface Waits {
+  /** As the timeline has them. */
+  owners: Set<number>;
+  sleepsUntil: number | undefined;
+  /** All of one burst are waited for together; what comes in a later one shows that the task has gone on. */
+  burst: number;
+}
+
+export interface RecorderOptions {
+  readonly events: number;
+  readonly waits: boolean;
+  readonly sites: boolean;
+}
+
+export class Recorder {
+  readonly startedAt = Date.now();
+  readonly timeline: Timeline;
+  readonly restarts = new WeakMap<Task<unknown>, number>();
+  readonly sites = new WeakMap<Task<unknown>, string>();
+  /** When each cancellation was first seen. */
+  readonly asked = new WeakMap<CancelledError, number>();
+  /** When tasks began that had to wait for a slot. */
+  readonly starts = new Map<number, number>();
+  readonly waits = new Map<number, Waits>();
+
+  readonly #births = new Birthdays();
+  readonly #foreignBirths = new Birthdays();
+  readonly #sites: boolean;
+  readonly #current: Current | undefined;
+  readonly #unobserve: () => void;
+
+  readonly #scopes = new Map<TaskScope, ScopeRecord>();
+  #weak: readonly WeakRef<TaskScope>[] = [];
+  readonly #idle = new WeakMap<TaskScope, ScopeRecord>();
+  #lastScope = 0;
+  #mostScopes = 1024;
+  #opened: ScopeRecord | undefined;
+  #openedScope: TaskScope | undefined;
+  /** Keepers that live. */
+  readonly #hidden = new Set<number>();
+
+  /** The task that was spawned last: the one that starts next has not waited, if it is the same. */
+  #spawned = -1;
+  #spawnedAt = 0;
+  #mostWaits = 1024;
+  #burst = 0;
+  #bursting = false;
+  readonly #reasons = new WeakMap<CancelledError, { reason: string; source: CancelledError["source"] }>();
+  #stacksSince = 0;
+  #stacks = 0;
+
+  constructor({ events, waits, sites }: RecorderOptions) {
+    this.timeline = new Timeline(events);
+    this.#sites = sites;
+    this.#current = waits ? current() : undefined;
+    this.#unobserve = observe((event) => {
+      this.#see(event);
+    });
+  }
+
+  end(): void {
+    this.#unobserve();
+    this.#current?.end();
+  }
+
+  /** All scopes that live. */
+  scopes(): ReadonlyMap<TaskScope, ScopeRecord> {
+    const scopes = new Map<TaskScope, ScopeRecord>();
+    for (const ref of this.#weak) {
+      const scope = ref.deref();
+      const record = scope && this.#idle.get(scope);
+      if (scope && record && scope.state !== "closed") scopes.set(scope, record);
+    }
+    for (const [scope, record] of this.#scopes) scopes.set(scope, record);
+    return scopes;
+  }
+
+  spawnedAt(number: number): number {
+    return (number < FOREIGN ? this.#births : this.#foreignBirths).of(number) ?? this.startedAt;
+  }
+
+  isHidden(number: number): boolean {
+    return this.#hidden.has(number);
+  }
+
+  #see(event: ScopeEvent): void {
+    switch (event.type) {
+      case "task-spawned": {
+        const { task, scope, options } = event;
+        const number = numberOf(task);
+        const name = number < FOREIGN ? options?.name : task.name;
+        if (name === KEEPER) {
+          this.#hidden.add(number);
+          return;
+        }
+        const now = Date.now();
+        this.#spawned = number;
+        this.#spawnedAt = now;
+        (number < FOREIGN ? this.#births : this.#foreignBirths).note(number, now);
+        const parent = ofScope(this.#recordOf(scope).number);
+        const restarts = options?.restarts;
+        if (restarts === undefined) this.timeline.add(TASK_SPAWNED, now, ofTask(number), parent, name);
+        else {
+          this.restarts.set(task, restarts);
+          this.timeline.add(TASK_SPAWNED, now, ofTask(number), parent, { name: task.name, restarts });
+        }
+        if (this.#sites) {
+          const site = callSite();
+          if (site !== undefined) this.sites.set(task, site);
+        }
+        return;
+      }
+      case "task-started": {
+        const number = numberOf(event.task);
+        this.#current?.enter(number);
+        if (this.#isHidden(number)) return;
+        let now = this.#spawnedAt;
+        if (number !== this.#spawned) this.starts.set(number, (now = Date.now()));
+        this.#spawned = -1;
+        this.timeline.add(TASK_STARTED, now, ofTask(number), NOBODY, undefined);
+        return;
+      }
+      case "task-suspended":
+        this.#current?.leave(numberOf(event.task));
+        return;
+      case "task-done": {
+        const { task } = event;
+        const number = numberOf(task);
+        if (this.starts.size > 0) this.starts.delete(number);
+        if (this.waits.size > 0) this.waits.delete(number);
+        if (this.#hidden.size > 0 && this.#hidden.delete(number)) return;
+        const { status } = task;
+        const now = Date.now();
+        const failure = status === "failed" ? this.#failure(task.error, now) : undefined;
+        this.timeline.add(TASK_DONE, now, ofTask(number), statusNumber(status), failure);
+        return;
+      }
+      case "scope-opened":
+        this.#open(event.scope, event.parent);
+        return;
+      case "scope-closed": {
+        const { scope } = event;
+        const record = this.#recordOf(scope);
+        this.#scopes.delete(scope);
+        if (record.inner !== undefined) this.#scopes.delete(record.inner);
+        this.timeline.add(SCOPE_CLOSED, Date.now(), ofScope(record.number), NOBODY, undefined);
+        return;
+      }
+      case "cancel-requested": {
+        const { owner, error } = event;
+        let details = this.#reasons.get(error);
+        if (details === undefined) {
+          details = { reason: describeReason(error), source: error.source };
+          this.#reasons.set(error, details);
+          this.asked.set(error, Date.now());
+        }
+        const number = this.#ownerNumber(owner);
+        if (number % 2 === 1 && this.#isHidden((number - 1) / 2)) return;
+        this.timeline.add(CANCEL_REQUESTED, Date.now(), number, NOBODY, details);
+        return;
+      }
+      case "awaited": {
+        const waiter = this.#current?.get();
+        if (waiter !== undefined) this.#wait(waiter, this.#ownerNumber(event.owner));
+        return;
+      }
+      case "sleeping": {
+        const { owner, ms } = event;
+        if (owner === undefined) return;
+        const until = Date.now() + ms;
+        if (owner instanceof TaskScope) this.#recordOf(owner).sleepsUntil = until;
+        else this.#waitsOf(numberOf(owner)).sleepsUntil = until;
+      }
+    }
+  }
+
+  #open(scope: TaskScope, parent: TokenOwner | undefined): void {
+    if (this.#scopes.size >= this.#mostScopes) this.#sweep();
+    const outer = this.#opened;
+    const { name } = scope;
+    // A supervisor opens the scope of its attempts right after its own, below it and under the same name.
+    if (
+      outer !== undefined &&
+      parent === this.#openedScope &&
+      outer.name === name &&
+      outer.kind === "Supervisor"
+    ) {
+      outer.inner = scope;
+      this.#scopes.set(scope, { ...outer, inner: undefined });
+      this.#opened = this.#openedScope = undefined;
+      return;
+    }
+    const record = this.#record(scope, parent === undefined ? NOBODY : this.#ownerNumber(parent));
+    const isSupervisor = record.kind === "Supervisor";
+    this.#opened = isSupervisor ? record : undefined;
+    this.#openedScope = isSupervisor ? scope : undefined;
+    const { kind, parent: link, openedAt } = record;
+    this.timeline.add(SCOPE_OPENED, openedAt, ofScope(record.number), link, { kind, name });
+  }
+
+  #record(scope: TaskScope, parent: number): ScopeRecord {
+    const record: ScopeRecord = {
+      number: ++this.#lastScope,
+      kind: kindOf(scope),
+      name: scope.name,
+      parent,
+      openedAt: Date.now(),
+      site: this.#sites ? callSite() : undefined,
+      inner: undefined,
+      sleepsUntil: undefined,
+    };
+    this.#scopes.set(scope, record);
+    return record;
+  }
+
+  /** Of one that has stood idle, or was opened before anybody observed, as well. */
+  #recordOf(scope: TaskScope): ScopeRecord {
+    const record = this.#scopes.get(scope);
+    if (record !== undefined) return record;
+    const idle = this.#idle.get(scope);
+    if (idle === undefined) return this.#record(scope, NOBODY);
+    this.#idle.delete(scope);
+    this.#scopes.set(scope, idle);
+    return idle;
+  }
+
+  /** I1 */
+  #sweep(): void {
+    const weak = this.#weak.filter((ref) => {
+      const scope = ref.deref();
+      return scope !== undefined && this.#idle.has(scope);
+    });
+    for (const [scope, record] of this.#scopes) {
+      if (scope.size > 0 || scope.state !== "open") continue;
+      this.#scopes.delete(scope);
+      this.#idle.set(scope, record);
+      weak.push(new WeakRef(scope));
+    }
+    this.#weak = weak;
+    this.#mostScopes = Math.max(1024, this.#scopes.size * 2);
+  }
+
+  #ownerNumber(owner: TokenOwner): number {
+    return owner instanceof TaskScope ? ofScope(this.#recordOf(owner).number) : ofTask(numberOf(owner));
+  }
+
+  #isHidden(number: number): boolean {
+    return this.#hidden.size > 0 && this.#hidden.has(number);
+  }
+
+  #wait(waiter: number, owner: number): void {
+    const { owners } = this.#waitsOf(waiter, owner);
+    owners.add(owner);
+  }
+
+  /** The waits of a task that begins to wait: without those of earlier bursts, unless it waits for the same again. */
+  #waitsOf(task: number, owner?: number): Waits {
+    if (!this.#bursting) {
+      this.#bursting = true;
+      this.#burst++;
+      // `Promise.all` of tasks asks them one after another, in as many microtasks, queued before these.
+      void Promise.resolve()
+        .then(noop)
+        .then(noop)
+        .then(() => {
+          this.#bursting = false;
+        });
+    }
+    let waits = this.waits.get(task);
+    if (waits === undefined) {
+      if (this.waits.size >= this.#mostWaits) this.#sweepWaits();
+      waits = { owners: new Set(), sleepsUntil: undefined, burst: this.#burst };
+      this.waits.set(task, waits);
+    } else if (waits.burst !== this.#burst && (owner === undefined || !waits.owners.has(owner))) {
+      waits.owners = new Set();
+      waits.sleepsUntil = undefined;
+      waits.burst = this.#burst;
+    }
+    return waits;
+  }
+
+  /** I2: code that goes on after its task has ended still waits in its name. */
+  #sweepWaits(): void {
+    const live = new Set<number>();
+    for (const scope of this.#scopes.keys()) for (const task of scope.tasks) live.add(numberOf(task));
+    for (const task of this.waits.keys()) if (!live.has(task)) this.waits.delete(task);
+    this.#mostWaits = Math.max(1024, this.waits.size * 2);
+  }
+
+  #failure(error: unknown, now: number): { error: string; stack: string | undefined } {
+    if (now - this.#stacksSince >= 1000) {
+      this.#stacksSince = now;
+      this.#stacks = 0;
+    }
+    const stack = this.#stacks++ < STACKS ? stackOf(error) : undefined;
+    return { error: describeValue(error), stack };
+  }
+}
+
+/** "TaskGroup", of `TaskGroup "ingest" (open, ...)`. */
+function kindOf(scope: TaskScope): string {
+  try {
+    return /^(\S+) "/.exec(scope.toString())?.[1] ?? "TaskScope";
+  } catch {
+    return "TaskScope"; // A subclass with a view of its own.
+  }
+}
+
+export function describeReason(error: CancelledError): string {
+  return error.reason === undefined ? error.message : describeValue(error.reason);
+}
+
+function noop(): void {
+  // Only takes its turn.
+}

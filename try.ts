@@ -1,0 +1,18 @@
+import { Fake } from "./packages/inspect/test/fake.ts";
+import { serveWeb } from "./packages/inspect/src/web.ts";
+import { buildPage } from "./packages/inspect/build-page.ts";
+import { chromiumOptions } from "./packages/test-utils/src/chromium.ts";
+import { chromium } from "playwright";
+const live = Number(process.argv[2] ?? 60), rate = Number(process.argv[3] ?? 60);
+const server = await serveWeb(new Fake({ live, rate }), { script: await buildPage() });
+console.log(server.url);
+const browser = await chromium.launch(chromiumOptions());
+const page = await (await browser.newContext({ viewport: { width: 1200, height: 760 } })).newPage();
+page.on("pageerror", (e) => console.log("ERR", e.stack)); page.on("console", (m) => console.log("CON", m.text()));
+await page.emulateMedia({ colorScheme: (process.argv[4] ?? "light") as "light" });
+await page.goto(server.url);
+await page.evaluate(() => { (window as any).longs = []; new PerformanceObserver((l) => { for (const e of l.getEntries()) (window as any).longs.push([Math.round(e.startTime), Math.round(e.duration)]); }).observe({ type: "longtask", buffered: true }); });
+await page.waitForTimeout(6000);
+await page.screenshot({ path: "/tmp/w/ins-shot.png" });
+console.log(JSON.stringify(await page.evaluate(() => (window as any).longs)), await page.evaluate(() => document.querySelector("main")!.lastElementChild!.shadowRoot!.querySelectorAll("*").length));
+await browser.close(); await server.close();
