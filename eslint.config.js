@@ -27,7 +27,7 @@ const defaultExport = {
 
 export default defineConfig(
   {
-    ignores: ["**/dist/", "**/coverage/", "**/node_modules/", "**/.turbo/"],
+    ignores: ["**/dist/", "**/coverage/", "**/node_modules/", "**/.turbo/", "docs/.vitepress/cache/"],
   },
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   eslint.configs.recommended,
@@ -142,7 +142,31 @@ export default defineConfig(
     rules: { "no-restricted-imports": ["error", { patterns: [deepImportsOfTests, otherPackages] }] },
   },
   {
-    files: ["*.config.{js,ts}", "*.config.*.ts", "packages/*/*.config.ts"],
+    // The playground shows the inspector's time line.
+    files: ["docs/.vitepress/theme/**/*.ts"],
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            { ...deepImports, group: [...deepImports.group, "!@scope/inspect/view"] },
+            otherPackages,
+          ],
+        },
+      ],
+    },
+  },
+  {
+    // What these tools read is the default export.
+    files: [
+      "*.config.{js,ts}",
+      "*.config.*.ts",
+      "packages/*/*.config.ts",
+      "docs/*.config.ts",
+      "docs/.vitepress/config.ts",
+      "docs/.vitepress/theme/index.ts",
+      "docs/.vitepress/theme/env.d.ts",
+    ],
     rules: { "no-restricted-syntax": "off", "no-restricted-imports": "off" },
   },
   {

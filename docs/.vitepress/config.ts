@@ -6,6 +6,7 @@ import { checkSite } from "./check-site.ts";
 import { repository, repositoryLinks, slugify } from "./links.ts";
 import { writeLlms } from "./llms.ts";
 import { packages, writePackagePages } from "./packages.ts";
+import { tableHeads } from "./tables.ts";
 import { sidebar } from "./sidebar.ts";
 
 writePackagePages();
@@ -25,6 +26,7 @@ export default defineConfig({
     anchor: { slugify },
     config: (md) => {
       md.use(repositoryLinks);
+      md.use(tableHeads);
     },
     theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
   },
@@ -49,6 +51,8 @@ export default defineConfig({
   vite: {
     resolve: { conditions: ["@scope/source"] },
     worker: { format: "es" },
+    // Messages name classes.
+    esbuild: { keepNames: true },
     plugins: [
       {
         name: "package-pages",

@@ -51,5 +51,11 @@ export function sidebar(): Item[] {
     { text: "Background", items: itemsOf(["design.md", "performance.md", "supported-versions.md"]) },
     { text: "Decisions", collapsed: true, items: pagesOf("decisions") },
   ];
-  return sections.filter(({ items = [] }) => items.length > 0);
+  return sections
+    .filter(({ items = [] }) => items.length > 0)
+    .map((section) => {
+      // A heading that folds is a button with a button in it, unless it is a link.
+      const link = section.items?.[0]?.link;
+      return section.collapsed === undefined || link === undefined ? section : { ...section, link };
+    });
 }

@@ -4,13 +4,13 @@ import { run, sleep, spawn } from "effection";
 
 // #region effection
 const answer = await run(function* () {
-  yield* spawn(function* () {
+  void (yield* spawn(function* () {
     try {
       yield* sleep(60_000);
     } finally {
       console.log("effection: child halted");
     }
-  });
+  }));
   const task = yield* spawn(function* () {
     yield* sleep(5);
     return 42;

@@ -41,12 +41,21 @@ const { createRoot } = await import("react-dom/client");
 const place = window.document.createElement("div");
 const component = createRoot(place as unknown as Element);
 
-await act(() => component.render(createElement(User, { id: 1 })));
+/** Shows the component for an id, or takes it away. */
+async function show(id?: number): Promise<void> {
+  await act(async () => {
+    if (id === undefined) component.unmount();
+    else component.render(createElement(User, { id }));
+    await Promise.resolve();
+  });
+}
+
+await show(1);
 console.log(place.textContent);
-await act(() => component.render(createElement(User, { id: 2 })));
+await show(2);
 await act(() => sleep(50));
 console.log(place.textContent);
-await act(() => component.unmount());
+await show();
 await window.happyDOM.close();
 
 // Output:

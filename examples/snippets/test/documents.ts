@@ -41,7 +41,9 @@ export function readSnippets(): Snippet[] {
       const [program, output, ...more] = text.split(outputMarker);
       const isProgram = file.startsWith(snippetFolder) && file.endsWith(".ts");
       if (program === undefined || (output === undefined) === isProgram || output === "" || more.length > 0) {
-        throw new Error(`${path.basename(file)}: programs end with one block "// Output:", other files have none`);
+        throw new Error(
+          `${path.basename(file)}: programs end with one block "// Output:", other files have none`,
+        );
       }
       return { file, texts: [plain(program), ...regions(program)], output: output?.replace(/^\/\/ ?/gm, "") };
     });

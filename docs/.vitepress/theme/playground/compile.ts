@@ -8,7 +8,7 @@ export interface Surroundings {
 
 export type Program = (surroundings: Surroundings) => Promise<void>;
 
-const AsyncFunction = (async () => undefined).constructor as new (
+const AsyncFunction = (async () => Promise.resolve()).constructor as new (
   ...texts: string[]
 ) => (...values: unknown[]) => Promise<void>;
 

@@ -31,7 +31,7 @@ const MOST_LINES = 5_000;
 const source = new core.CancellationSource();
 const inspected = inspect({ events: 10_000, waits: false, sites: false });
 const { setTimeout } = globalThis;
-const pendingTimers = countTimers(globalThis as unknown as Parameters<typeof countTimers>[0]);
+const pendingTimers = countTimers(globalThis);
 
 let lines: Line[] = [];
 let printed = 0;
@@ -52,7 +52,7 @@ function format(value: unknown): string {
   // Errors, tasks and scopes say what they are.
   if (value instanceof Error) return String(value);
   if (typeof value === "object" && value !== null && Symbol.for("nodejs.util.inspect.custom") in value) {
-    return String(value);
+    return (value as core.TaskScope).toString();
   }
   return show(value, { quoteStyle: "single" });
 }
@@ -87,7 +87,8 @@ async function run(code: string): Promise<void> {
 }
 
 for (const level of ["log", "info", "debug", "warn", "error"] as const) {
-  console[level] = (...values: unknown[]) => print(level === "warn" || level === "error" ? "error" : "log", values);
+  console[level] = (...values: unknown[]) =>
+    print(level === "warn" || level === "error" ? "error" : "log", values);
 }
 addEventListener("unhandledrejection", (event) => {
   event.preventDefault();

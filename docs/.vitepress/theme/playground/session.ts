@@ -24,14 +24,15 @@ export function startSession(
   const events: TimelineEvent[] = [];
   let snapshot: Snapshot | undefined;
   let state: SessionState = "running";
-  const first = Promise.withResolvers<void>();
+  let announce: () => void = () => undefined;
+  const announced = new Promise<void>((resolve) => (announce = resolve));
 
   const send = (message: ToWorker): void => worker.postMessage(message);
   const end = (how: SessionState, lines: readonly Line[]): void => {
     if (state !== "running") return;
     state = how;
     worker.terminate();
-    first.resolve();
+    announce();
     changed(state, lines);
   };
 
@@ -39,7 +40,7 @@ export function startSession(
     if (state !== "running") return;
     events.push(...(data.batch?.events ?? []));
     snapshot = data.snapshot ?? snapshot;
-    if (snapshot !== undefined) first.resolve();
+    if (snapshot !== undefined) announce();
     if (data.ended === true) end("ended", data.lines);
     else changed(state, data.lines);
   });
@@ -54,7 +55,7 @@ export function startSession(
     },
     source: {
       async snapshot(): Promise<Snapshot> {
-        await first.promise;
+        await announced;
         if (snapshot === undefined) throw ended();
         return snapshot;
       },

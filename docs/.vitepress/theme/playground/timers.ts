@@ -1,8 +1,12 @@
 type Callback = (...values: unknown[]) => void;
-type Start = (callback: Callback, ms?: number, ...values: unknown[]) => number;
+
+interface Host {
+  setTimeout: (callback: Callback, ms?: number, ...values: unknown[]) => number;
+  clearTimeout: (handle?: number) => void;
+}
 
 /** Counts the timers that a program has set and that have not gone off: while there are any, it has not ended. */
-export function countTimers(host: { setTimeout: Start; clearTimeout(handle?: number): void }): () => number {
+export function countTimers(host: Host): () => number {
   const { setTimeout, clearTimeout } = host;
   const pending = new Set<number>();
   host.setTimeout = (callback, ms, ...values) => {

@@ -6,7 +6,12 @@ try {
   await TaskGroup.run(
     async (group) => {
       for (const name of ["news", "weather", "sport"]) {
-        group.spawn((token) => sleep(5_000, token).finally(() => console.log(name, "cleaned up")), { name });
+        group.spawn(
+          async (own) => {
+            await sleep(5_000, own).finally(() => console.log(name, "cleaned up"));
+          },
+          { name },
+        );
       }
       await sleep(800, group.token);
       group.spawn(() => Promise.reject(new Error("disk full")), { name: "store" });

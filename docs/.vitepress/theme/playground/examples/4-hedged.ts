@@ -6,7 +6,7 @@ const { value, index } = await race(
   [
     (own) => sleep(3_000, own).then(() => "slow mirror"),
     (own) => sleep(300, own).then(() => "quick mirror"),
-    () => Promise.reject(new Error("no such host")),
+    (own) => sleep(100, own).then(() => Promise.reject<string>(new Error("no such host"))),
   ],
   { name: "mirrors", stagger: 150, continueOnError: true, token },
 );

@@ -6,7 +6,7 @@ await TaskScope.run(
     scope.spawn(
       () => {
         console.log("computing");
-        while (true); // it never looks at its token, so Cancel is of no use
+        for (;;); // it never looks at its token, so Cancel is of no use
       },
       { name: "deaf" },
     );
