@@ -25,6 +25,8 @@ const steps = [
   ["start", "--list"],
   ["start"],
   ["test:browser"],
+  // Its tests need a browser too.
+  [chromium || process.env.CI !== undefined ? "docs:check" : "docs:build"],
   ["check:runtimes"],
   ["bench:packages", "--short"],
 ];

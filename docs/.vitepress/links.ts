@@ -29,6 +29,8 @@ export function siteLink(href: string, page: string): string {
   const hash = anchor === undefined ? "" : `#${anchor}`;
   const owner = packages().find(({ folder }) => file === folder || file === path.join(folder, "README.md"));
   if (owner !== undefined) return `/packages/${owner.name}${hash}`;
+  const api = packages().find(({ folder }) => file === path.join(folder, "API.md"));
+  if (api !== undefined) return `/api/@scope/${api.name}/`;
   const isPage = file.startsWith(`${docs}${path.sep}`) && file.endsWith(".md");
   if (isPage && path.basename(file) !== "README.md") return `/${path.relative(docs, file)}${hash}`;
   if (!existsSync(file)) throw new Error(`${path.relative(root, from)}: ${href} leads nowhere`);
