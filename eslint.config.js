@@ -9,7 +9,7 @@ const deepImports = {
 /** Of tests: the helpers for Node are apart, since the others run in browsers too. */
 const deepImportsOfTests = { ...deepImports, group: [...deepImports.group, "!@scope/test-utils/node"] };
 const otherPackages = {
-  regex: "^\\.\\./(\\.\\./)*(packages/|(core|taskgroup|supervisor|persistent|guarded)(/|$))",
+  regex: "^\\.\\./(\\.\\./)*(packages/|(core|taskgroup|supervisor|persistent|guarded|inspect)(/|$))",
   message: "Import other packages by their name.",
 };
 const nodeModules = {
@@ -95,6 +95,27 @@ export default defineConfig(
     },
   },
   {
+    // Columns of numbers, and graphs: what is indexed is there, which the types do not carry.
+    files: ["packages/inspect/src/{birthdays,cycles,timeline}.ts"],
+    rules: { "@typescript-eslint/no-non-null-assertion": "off" },
+  },
+  {
+    // What runs on Node alone, as a program or beside one.
+    files: ["packages/inspect/src/{cli,register,socket,top,web}*.ts"],
+    rules: {
+      "no-console": "off",
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            otherPackages,
+            { regex: "^@scope/(?!core$)", message: "Packages depend on @scope/core alone." },
+          ],
+        },
+      ],
+    },
+  },
+  {
     // A task error that nobody took and a scope that was dropped have no other place to be told.
     files: ["packages/core/src/report.ts", "packages/core/src/abandoned.ts"],
     rules: { "no-console": "off" },
@@ -111,6 +132,11 @@ export default defineConfig(
       "no-console": "off",
       "no-restricted-imports": ["error", { patterns: [deepImports, otherPackages] }],
     },
+  },
+  {
+    // Rows, lanes and points of a canvas: indexes that the loop around them keeps in bounds.
+    files: ["packages/inspect/web/**/*.ts"],
+    rules: { "@typescript-eslint/no-non-null-assertion": "off" },
   },
   {
     // Tests throw, misuse and never-ending functions on purpose.
@@ -166,6 +192,7 @@ export default defineConfig(
       "docs/.vitepress/config.ts",
       "docs/.vitepress/theme/index.ts",
       "docs/.vitepress/theme/env.d.ts",
+      "packages/*/test/fixtures/*.config.ts",
     ],
     rules: { "no-restricted-syntax": "off", "no-restricted-imports": "off" },
   },

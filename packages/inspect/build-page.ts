@@ -15,5 +15,5 @@ export async function buildPage(file = "page.ts"): Promise<string> {
     conditions: ["@scope/source"],
     legalComments: "eof",
   });
-  return outputFiles[0]!.text;
+  return outputFiles.map(({ text }) => text).join("");
 }

@@ -10,12 +10,14 @@ import { buildPage } from "./build-page.ts";
  */
 export default defineConfig({
   ...base,
-  entry: [
-    ...["index", "register", "opentelemetry", "cli"]
-      .map((name) => `src/${name}.ts`)
-      .filter((file) => existsSync(file)),
-    "web/view.ts",
-  ],
+  entry: {
+    ...Object.fromEntries(
+      ["index", "register", "opentelemetry", "cli"]
+        .map((name) => [name, `src/${name}.ts`] as const)
+        .filter(([, file]) => existsSync(file)),
+    ),
+    view: "web/view.ts",
+  },
   splitting: true,
   external: [/^node:/],
   onSuccess: async () => {

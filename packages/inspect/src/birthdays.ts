@@ -3,19 +3,31 @@
  * the others. The older they are, the fewer are kept.
  */
 
+import type { Clock } from "./clock.ts";
+
 /** What is kept is never further apart than this part of its age. */
 const RESOLUTION = 1 / 128;
 
 const MOST = 8192;
 
 export class Birthdays {
+  readonly #clock: Clock;
   #numbers: number[] = [];
   #times: number[] = [];
-  #last = -Infinity;
+  readonly #last = new Float64Array(1);
 
-  note(number: number, now: number): void {
-    if (now - this.#last < 1) return;
-    this.#last = now;
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** A task is spawned now. */
+  note(number: number): void {
+    if (this.#clock.time[0] !== this.#last[0]) this.#keep(number);
+  }
+
+  #keep(number: number): void {
+    const now = this.#clock.time[0]!;
+    this.#last[0] = now;
     this.#numbers.push(number);
     this.#times.push(now);
     if (this.#numbers.length > MOST) this.#thin(now);

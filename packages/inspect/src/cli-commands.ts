@@ -1,6 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
-
-import { CancellationSource, type CancellationToken, isCancellation } from "@scope/core";
+import { CancellationSource, type CancellationToken, isCancellation, sleep } from "@scope/core";
 
 import type { Command } from "./cli-arguments.ts";
 import { age, formatTree, printable } from "./format-tree.ts";
@@ -12,14 +10,13 @@ import type { Snapshot } from "./types.ts";
 import { serveWeb } from "./web.ts";
 
 /** How long a process may take to answer, in milliseconds; a blocked one takes about one second. */
-const PATIENCE = 10_000;
+const PATIENCE = 5_000;
 
 type Options<Name extends Command["command"]> = Extract<Command, { command: Name }>;
 
 export async function ps({ json }: Options<"ps">, token: CancellationToken): Promise<void> {
-  const found = (await Promise.all(inspectable().map((id) => describe(id, token)))).filter(
-    (process) => process !== undefined,
-  );
+  const described = await Promise.all((await inspectable()).map((id) => describe(id, token)));
+  const found = described.filter((process) => process !== undefined);
   if (json) {
     print(JSON.stringify(found, undefined, 2));
     return;
@@ -52,8 +49,8 @@ async function describe(id: ThreadId, token: CancellationToken): Promise<Descrip
   let startedAt: number | undefined;
   try {
     await using target = await connect(id.pid, id.thread);
-    ({ startedAt } = await inTime(target.about(), id, token, 3_000));
-    const snapshot = await inTime(target.snapshot(), id, token, 3_000);
+    ({ startedAt } = await inTime(target.about(), id, token, 2_000));
+    const snapshot = await inTime(target.snapshot(), id, token, 2_000);
     const { title, cycles, blocked } = snapshot;
     return {
       ...id,
@@ -86,7 +83,7 @@ export async function pstree(options: Options<"pstree">, token: CancellationToke
   };
   show(first);
   await untilEnded(target, id, async () => {
-    await pause(interval, token);
+    await sleep(interval, token);
     show(await token.race(target.snapshot()));
   });
 }
@@ -152,10 +149,6 @@ async function inTime<T>(
   }
 }
 
-export async function pause(ms: number, token: CancellationToken): Promise<void> {
-  await sleep(ms, undefined, { signal: token.signal });
-}
-
-export function print(line: string): void {
+function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }

@@ -60,9 +60,7 @@ export function formatTree(snapshot: Snapshot, options: FormatOptions = {}): str
   // A list in place of recursion: depth is no limit.
   const left: { node: ScopeNode | TaskNode; indent: string; last: boolean; root: boolean }[] = [];
   const push = (nodes: readonly (ScopeNode | TaskNode)[], indent: string, root: boolean): void => {
-    for (let index = nodes.length; index-- > 0;) {
-      left.push({ node: nodes[index]!, indent, last: index === nodes.length - 1, root });
-    }
+    for (const node of [...nodes].reverse()) left.push({ node, indent, last: node === nodes.at(-1), root });
   };
   push(snapshot.scopes, "", true);
   for (let next = left.pop(); next !== undefined; next = left.pop()) {
@@ -138,19 +136,20 @@ function namesIn(snapshot: Snapshot): Map<string, string> {
   return names;
 }
 
+/** The biggest unit that fits, how many of the next smaller one it has, and what these are called. */
+const UNITS = [
+  [86_400_000, "d", 3_600_000, "h"],
+  [3_600_000, "h", 60_000, "min"],
+  [60_000, "min", 1000, "s"],
+] as const;
+
 /** 340 ms, 12.5 s, 3 min 20 s, 5 h 3 min, 2 d 4 h */
 export function age(ms: number): string {
   const span = Math.max(0, ms);
-  if (span < 1000) return `${Math.round(span)} ms`;
-  const seconds = span / 1000;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const steps = [
-    [86_400, "d", 3600, "h"],
-    [3600, "h", 60, "min"],
-    [60, "min", 1, "s"],
-  ] as const;
-  const [big, unit, small, rest] = steps.find(([least]) => seconds >= least)!;
-  return `${Math.floor(seconds / big)} ${unit} ${Math.floor((seconds % big) / small)} ${rest}`;
+  for (const [big, name, small, rest] of UNITS) {
+    if (span >= big) return `${Math.floor(span / big)} ${name} ${Math.floor((span % big) / small)} ${rest}`;
+  }
+  return span < 1000 ? `${Math.floor(span)} ms` : `${(Math.floor(span / 100) / 10).toFixed(1)} s`;
 }
 
 function quoted(text: string): string {
@@ -161,6 +160,6 @@ function quoted(text: string): string {
 export function printable(text: string): string {
   return text.replace(
     /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
+    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
   );
 }

@@ -12,7 +12,7 @@ interface Host {
   };
 }
 
-export const host: Host = globalThis as Host;
+export const host: Host = globalThis;
 
 /** A module of Node's; `undefined` where there is none. */
 export function builtin(name: string): unknown {

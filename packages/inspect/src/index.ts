@@ -5,9 +5,13 @@
  */
 export { inspect, snapshot } from "./inspect.ts";
 export { formatTree } from "./format-tree.ts";
+export { publishToChannels } from "./diagnostics.ts";
+export { expectNoTasksLeft, trackTasks } from "./leftovers.ts";
 
 export type { InspectOptions } from "./inspect.ts";
 export type { FormatOptions } from "./format-tree.ts";
+export type { ChannelMessages } from "./diagnostics.ts";
+export type { TrackOptions } from "./leftovers.ts";
 export type {
   CancelNode,
   EventBatch,

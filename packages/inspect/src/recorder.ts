@@ -5,19 +5,28 @@
  * Invariants
  * - I1. `#scopes` has every scope that was opened, or seen, while observed and has not closed. Those that have stood empty
  *   for a while are held weakly: whoever drops a scope need not close it.
- * - I2. Of tasks something is kept only while they live, and only if they have waited for a slot, slept or waited for
- *   another; what has stayed behind is dropped when the table has doubled.
+ * - I2. Of tasks something is kept only while they live, and only if they have slept or waited for another; what has stayed behind is dropped when the table has doubled.
  * - I3. Nothing here refers to a task, its result or its error.
  * - I4. A supervisor's two scopes have one record each, and one number; its keeper is told to nobody.
  */
-import { type CancelledError, type ScopeEvent, Task, TaskScope, type TokenOwner, observe } from "@scope/core";
+import {
+  type CancelledError,
+  type ScopeEvent,
+  type Task,
+  TaskScope,
+  type TokenOwner,
+  observe,
+} from "@scope/core";
 import { Birthdays } from "./birthdays.ts";
+import { Clock } from "./clock.ts";
 import { type Current, current } from "./current.ts";
 import { FOREIGN, numberOf } from "./ids.ts";
 import { callSite } from "./sites.ts";
+import { Starts } from "./starts.ts";
 import { describeValue, stackOf } from "./text.ts";
 import {
   CANCEL_REQUESTED,
+  type Details,
   NOBODY,
   SCOPE_CLOSED,
   SCOPE_OPENED,
@@ -35,6 +44,8 @@ const KEEPER = "\0";
 
 /** Stacks of failed tasks that are read, each second at most: to read one takes longer than to run a task. */
 const STACKS = 50;
+
+type Spawned = Extract<ScopeEvent, { type: "task-spawned" }>;
 
 export interface ScopeRecord {
   readonly number: number;
@@ -66,18 +77,18 @@ export interface RecorderOptions {
 }
 
 export class Recorder {
-  readonly startedAt = Date.now();
   readonly timeline: Timeline;
   readonly restarts = new WeakMap<Task<unknown>, number>();
   readonly sites = new WeakMap<Task<unknown>, string>();
   /** When each cancellation was first seen. */
   readonly asked = new WeakMap<CancelledError, number>();
-  /** When tasks began that had to wait for a slot. */
-  readonly starts = new Map<number, number>();
   readonly waits = new Map<number, Waits>();
 
-  readonly #births = new Birthdays();
-  readonly #foreignBirths = new Birthdays();
+  readonly #startedAt = Date.now();
+  readonly #clock = new Clock();
+  readonly #starts = new Starts();
+  readonly #births = new Birthdays(this.#clock);
+  readonly #foreignBirths = new Birthdays(this.#clock);
   readonly #sites: boolean;
   readonly #current: Current | undefined;
   readonly #unobserve: () => void;
@@ -85,16 +96,20 @@ export class Recorder {
   readonly #scopes = new Map<TaskScope, ScopeRecord>();
   #weak: readonly WeakRef<TaskScope>[] = [];
   readonly #idle = new WeakMap<TaskScope, ScopeRecord>();
+  /** The one that was asked for last. */
+  #seen: TaskScope | undefined;
+  #seenRecord: ScopeRecord | undefined;
   #lastScope = 0;
   #mostScopes = 1024;
   #opened: ScopeRecord | undefined;
   #openedScope: TaskScope | undefined;
   /** Keepers that live. */
   readonly #hidden = new Set<number>();
+  /** Whether anything is kept of any task. */
+  #marked = false;
 
-  /** The task that was spawned last: the one that starts next has not waited, if it is the same. */
-  #spawned = -1;
-  #spawnedAt = 0;
+  /** The task that was spawned last, until one starts or ends: one that starts after that has waited for its slot. */
+  #latest = -1;
   #mostWaits = 1024;
   #burst = 0;
   #bursting = false;
@@ -103,11 +118,17 @@ export class Recorder {
   #stacks = 0;
 
   constructor({ events, waits, sites }: RecorderOptions) {
-    this.timeline = new Timeline(events);
+    this.timeline = new Timeline(events, this.#clock);
     this.#sites = sites;
     this.#current = waits ? current() : undefined;
+    // What happens to every task is told apart in few words: so the engine puts them where the event is made, and makes none.
     this.#unobserve = observe((event) => {
-      this.#see(event);
+      const { type } = event;
+      if (type === "task-spawned") this.#spawned(event.task, event.scope, event.options);
+      else if (type === "task-started") this.#started(event.task);
+      else if (type === "task-suspended") this.#current?.leave(numberOf(event.task));
+      else if (type === "task-done") this.#done(event.task);
+      else this.#see(event);
     });
   }
 
@@ -129,74 +150,84 @@ export class Recorder {
   }
 
   spawnedAt(number: number): number {
-    return (number < FOREIGN ? this.#births : this.#foreignBirths).of(number) ?? this.startedAt;
+    const births = number < FOREIGN ? this.#births : this.#foreignBirths;
+    return births.of(number) ?? this.#startedAt;
+  }
+
+  /** When it left `pending`; `undefined` if it never was, or that is not known any more. */
+  startedAt(number: number): number | undefined {
+    return this.#starts.of(number);
   }
 
   isHidden(number: number): boolean {
     return this.#hidden.has(number);
   }
 
-  #see(event: ScopeEvent): void {
+  #spawned(task: Task<unknown>, scope: TaskScope, options: Spawned["options"]): void {
+    const number = numberOf(task);
+    const name = number < FOREIGN ? options?.name : task.name;
+    if (name === KEEPER) {
+      this.#hidden.add(number);
+      this.#marked = true;
+      return;
+    }
+    this.#latest = number;
+    const restarts = options?.restarts;
+    let details: Details | undefined = name;
+    if (restarts !== undefined) {
+      this.restarts.set(task, restarts);
+      details = { name: task.name, restarts };
+    }
+    this.timeline.add(TASK_SPAWNED, ofTask(number), ofScope(this.#recordOf(scope).number), details);
+    (number < FOREIGN ? this.#births : this.#foreignBirths).note(number);
+    if (this.#sites) this.#keepSite(task);
+  }
+
+  #started(task: Task<unknown>): void {
+    const number = numberOf(task);
+    this.#current?.enter(number);
+    if (number === this.#latest) this.timeline.begun();
+    else if (!this.#isHidden(number)) {
+      this.timeline.add(TASK_STARTED, ofTask(number), NOBODY, undefined);
+      this.#starts.note(number, this.#clock.time[0] ?? 0);
+    }
+    this.#latest = -1;
+  }
+
+  #done(task: Task<unknown>): void {
+    const number = numberOf(task);
+    this.#latest = -1;
+    if (this.#marked && this.#unmark(number)) return;
+    const { status } = task;
+    const failure = status === "failed" ? this.#failure(task.error) : undefined;
+    this.timeline.add(TASK_DONE, ofTask(number), statusNumber(status), failure);
+  }
+
+  /** Forgets a task; returns whether it was hidden. */
+  #unmark(number: number): boolean {
+    this.waits.delete(number);
+    const hidden = this.#hidden.delete(number);
+    this.#marked = this.waits.size + this.#hidden.size > 0;
+    return hidden;
+  }
+
+  #keepSite(task: Task<unknown>): void {
+    const site = callSite();
+    if (site !== undefined) this.sites.set(task, site);
+  }
+
+  #see(event: Exclude<ScopeEvent, { type: `task-${string}` }>): void {
     switch (event.type) {
-      case "task-spawned": {
-        const { task, scope, options } = event;
-        const number = numberOf(task);
-        const name = number < FOREIGN ? options?.name : task.name;
-        if (name === KEEPER) {
-          this.#hidden.add(number);
-          return;
-        }
-        const now = Date.now();
-        this.#spawned = number;
-        this.#spawnedAt = now;
-        (number < FOREIGN ? this.#births : this.#foreignBirths).note(number, now);
-        const parent = ofScope(this.#recordOf(scope).number);
-        const restarts = options?.restarts;
-        if (restarts === undefined) this.timeline.add(TASK_SPAWNED, now, ofTask(number), parent, name);
-        else {
-          this.restarts.set(task, restarts);
-          this.timeline.add(TASK_SPAWNED, now, ofTask(number), parent, { name: task.name, restarts });
-        }
-        if (this.#sites) {
-          const site = callSite();
-          if (site !== undefined) this.sites.set(task, site);
-        }
-        return;
-      }
-      case "task-started": {
-        const number = numberOf(event.task);
-        this.#current?.enter(number);
-        if (this.#isHidden(number)) return;
-        let now = this.#spawnedAt;
-        if (number !== this.#spawned) this.starts.set(number, (now = Date.now()));
-        this.#spawned = -1;
-        this.timeline.add(TASK_STARTED, now, ofTask(number), NOBODY, undefined);
-        return;
-      }
-      case "task-suspended":
-        this.#current?.leave(numberOf(event.task));
-        return;
-      case "task-done": {
-        const { task } = event;
-        const number = numberOf(task);
-        if (this.starts.size > 0) this.starts.delete(number);
-        if (this.waits.size > 0) this.waits.delete(number);
-        if (this.#hidden.size > 0 && this.#hidden.delete(number)) return;
-        const { status } = task;
-        const now = Date.now();
-        const failure = status === "failed" ? this.#failure(task.error, now) : undefined;
-        this.timeline.add(TASK_DONE, now, ofTask(number), statusNumber(status), failure);
-        return;
-      }
       case "scope-opened":
         this.#open(event.scope, event.parent);
         return;
       case "scope-closed": {
         const { scope } = event;
         const record = this.#recordOf(scope);
-        this.#scopes.delete(scope);
-        if (record.inner !== undefined) this.#scopes.delete(record.inner);
-        this.timeline.add(SCOPE_CLOSED, Date.now(), ofScope(record.number), NOBODY, undefined);
+        this.#forget(scope);
+        if (record.inner !== undefined) this.#forget(record.inner);
+        record.inner = undefined;
+        this.timeline.add(SCOPE_CLOSED, ofScope(record.number), NOBODY, undefined);
         return;
       }
       case "cancel-requested": {
@@ -209,7 +240,7 @@ export class Recorder {
         }
         const number = this.#ownerNumber(owner);
         if (number % 2 === 1 && this.#isHidden((number - 1) / 2)) return;
-        this.timeline.add(CANCEL_REQUESTED, Date.now(), number, NOBODY, details);
+        this.timeline.add(CANCEL_REQUESTED, number, NOBODY, details);
         return;
       }
       case "awaited": {
@@ -247,8 +278,7 @@ export class Recorder {
     const isSupervisor = record.kind === "Supervisor";
     this.#opened = isSupervisor ? record : undefined;
     this.#openedScope = isSupervisor ? scope : undefined;
-    const { kind, parent: link, openedAt } = record;
-    this.timeline.add(SCOPE_OPENED, openedAt, ofScope(record.number), link, { kind, name });
+    this.timeline.add(SCOPE_OPENED, ofScope(record.number), record.parent, record);
   }
 
   #record(scope: TaskScope, parent: number): ScopeRecord {
@@ -268,13 +298,23 @@ export class Recorder {
 
   /** Of one that has stood idle, or was opened before anybody observed, as well. */
   #recordOf(scope: TaskScope): ScopeRecord {
+    if (scope === this.#seen && this.#seenRecord !== undefined) return this.#seenRecord;
     const record = this.#scopes.get(scope);
-    if (record !== undefined) return record;
+    if (record !== undefined) {
+      this.#seen = scope;
+      this.#seenRecord = record;
+      return record;
+    }
     const idle = this.#idle.get(scope);
     if (idle === undefined) return this.#record(scope, NOBODY);
     this.#idle.delete(scope);
     this.#scopes.set(scope, idle);
     return idle;
+  }
+
+  #forget(scope: TaskScope): void {
+    this.#scopes.delete(scope);
+    this.#seen = this.#seenRecord = undefined;
   }
 
   /** I1 */
@@ -285,7 +325,7 @@ export class Recorder {
     });
     for (const [scope, record] of this.#scopes) {
       if (scope.size > 0 || scope.state !== "open") continue;
-      this.#scopes.delete(scope);
+      this.#forget(scope);
       this.#idle.set(scope, record);
       weak.push(new WeakRef(scope));
     }
@@ -324,6 +364,7 @@ export class Recorder {
       if (this.waits.size >= this.#mostWaits) this.#sweepWaits();
       waits = { owners: new Set(), sleepsUntil: undefined, burst: this.#burst };
       this.waits.set(task, waits);
+      this.#marked = true;
     } else if (waits.burst !== this.#burst && (owner === undefined || !waits.owners.has(owner))) {
       waits.owners = new Set();
       waits.sleepsUntil = undefined;
@@ -340,7 +381,8 @@ export class Recorder {
     this.#mostWaits = Math.max(1024, this.waits.size * 2);
   }
 
-  #failure(error: unknown, now: number): { error: string; stack: string | undefined } {
+  #failure(error: unknown): { error: string; stack: string | undefined } {
+    const now = this.#clock.time[0] ?? 0;
     if (now - this.#stacksSince >= 1000) {
       this.#stacksSince = now;
       this.#stacks = 0;
@@ -353,10 +395,13 @@ export class Recorder {
 /** "TaskGroup", of `TaskGroup "ingest" (open, ...)`. */
 function kindOf(scope: TaskScope): string {
   try {
-    return /^(\S+) "/.exec(scope.toString())?.[1] ?? "TaskScope";
+    const text = scope.toString();
+    const end = text.indexOf(' "');
+    if (end > 0) return text.slice(0, end);
   } catch {
-    return "TaskScope"; // A subclass with a view of its own.
+    // A subclass with a view of its own.
   }
+  return "TaskScope";
 }
 
 export function describeReason(error: CancelledError): string {

@@ -106,7 +106,7 @@ function taskNode(task: Task<unknown>, number: number, recorder: Recorder, taken
     name,
     status,
     spawnedAt,
-    ...(status !== "pending" && { startedAt: recorder.starts.get(number) ?? spawnedAt }),
+    ...(status !== "pending" && { startedAt: recorder.startedAt(number) ?? spawnedAt }),
     ...cancelOf(task.token, recorder),
     ...(restarts !== undefined && { restarts }),
     ...(site !== undefined && { site }),

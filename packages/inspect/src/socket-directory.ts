@@ -16,6 +16,9 @@ import path from "node:path";
 
 const PIPES = "\\\\.\\pipe\\";
 
+/** What every system takes, in bytes. */
+const MAX_PATH = 103;
+
 const onPipes = process.platform === "win32";
 
 /** A thread of a process; thread 0 is the main one. */
@@ -38,9 +41,18 @@ export function parseThreadName(text: string): ThreadId | undefined {
   return match === null ? undefined : { pid: Number(match[1]), thread: Number(match[2] ?? 0) };
 }
 
-/** Where the socket of a thread is, or would be. */
+/**
+ * Where the socket of a thread is, or would be.
+ *
+ * @throws Error if no socket can be there.
+ */
 export function addressOf(id: ThreadId): Address {
-  return { ...id, path: path.join(place(), before() + threadName(id) + after) };
+  const file = path.join(place(), before() + threadName(id) + after);
+  // Of a longer one some systems take the beginning, which is in another directory.
+  if (!onPipes && Buffer.byteLength(file) > MAX_PATH) {
+    throw new Error(`${file} is too long for a socket: SCOPE_INSPECT_DIR has to be shorter`);
+  }
+  return { ...id, path: file };
 }
 
 /** The sockets that there are, also those that a killed process has left behind. */

@@ -6,11 +6,12 @@
  * answer has gone out, its requests are short, and the number of clients is limited.
  */
 import { once } from "node:events";
-import { chmodSync, lstatSync, rmSync } from "node:fs";
-import { type Server, type Socket, createConnection, createServer } from "node:net";
+import { chmodSync } from "node:fs";
+import { type Server, type Socket, createServer } from "node:net";
 
-import { type Address, addresses, checkSocket, codeOf, lives, makeDirectory } from "./socket-directory.ts";
+import { type Address, checkSocket, makeDirectory } from "./socket-directory.ts";
 import { type Answer, MAX_REQUEST, type Request, linesOf, parseRequest, refusal } from "./socket-protocol.ts";
+import { removeStale } from "./socket-stale.ts";
 
 const MAX_CLIENTS = 32;
 /** How long a client may leave an answer unread, in milliseconds. */
@@ -58,30 +59,4 @@ async function answerTo(line: string, answer: (request: Request) => Promise<Answ
   } catch (error) {
     return refusal(error);
   }
-}
-
-/** Removes what processes have left behind that were killed, and one of this process's own pid before it. */
-async function removeStale(own: Address): Promise<void> {
-  if (process.platform === "win32") return;
-  await Promise.all(
-    addresses().map(async ({ path, pid }) => {
-      const stale = path === own.path || !lives(pid);
-      if (stale && lstatSync(path, { throwIfNoEntry: false })?.isSocket() && (await isRefused(path))) {
-        rmSync(path, { force: true });
-      }
-    }),
-  );
-}
-
-function isRefused(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection(path);
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(false);
-    });
-    socket.once("error", (error) => {
-      resolve(codeOf(error) === "ECONNREFUSED");
-    });
-  });
 }

@@ -182,7 +182,8 @@ class Parent {
     }
     const answered = this.#askFor({ ask: "snapshot" });
     for (;;) {
-      const answer = (await Promise.race([answered, sleep(PATIENCE, undefined)])) ?? (await this.#interrupt());
+      const answer =
+        (await Promise.race([answered, sleep(PATIENCE, undefined)])) ?? (await this.#interrupt());
       if (answer !== undefined) return answer;
     }
   }

@@ -14,6 +14,7 @@ import {
   threadName,
 } from "./socket-directory.ts";
 import { type About, MAX_EVENTS, type Request, linesOf } from "./socket-protocol.ts";
+import { removeStale } from "./socket-stale.ts";
 import type { EventBatch, Inspected, Snapshot } from "./types.ts";
 
 /** Another process, as far as it tells. */
@@ -53,9 +54,10 @@ export async function connect(pid: number, thread = 0): Promise<RemoteProcess> {
   return new Connection(address, socket);
 }
 
-/** The threads that have a socket; some of them may have ended. */
-export function inspectable(): ThreadId[] {
+/** The threads that have a socket. */
+export async function inspectable(): Promise<ThreadId[]> {
   checkDirectory();
+  await removeStale();
   return addresses().map(({ pid, thread }) => ({ pid, thread }));
 }
 
@@ -67,8 +69,8 @@ function missing(address: ThreadId): RemoteProcessError {
 }
 
 interface Question {
-  resolve(result: unknown): void;
-  reject(error: Error): void;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: Error) => void;
 }
 
 class Connection implements RemoteProcess {

@@ -5,25 +5,11 @@ const LONGEST = 1000;
 /** One line for a reason or an error. */
 export function describeValue(value: unknown): string {
   try {
-    const text =
-      value instanceof Error
-        ? `${value.name}: ${value.message}`
-        : Object(value) === value
-          ? label(value as object)
-          : String(value);
-    return shorten(text);
+    if (value instanceof Error) return shorten(`${value.name}: ${value.message}`);
+    return shorten(Object(value) === value ? Object.prototype.toString.call(value) : String(value));
   } catch {
     return "(unreadable)";
   }
-}
-
-function label(value: object): string {
-  const { toString } = value;
-  return typeof value === "function" ||
-    toString === Object.prototype.toString ||
-    typeof toString !== "function"
-    ? Object.prototype.toString.call(value)
-    : String(value);
 }
 
 export function stackOf(error: unknown): string | undefined {

@@ -3,6 +3,7 @@
  * somebody reads it, but for names and for the end of what failed.
  */
 import type { CancelSource, TaskStatus } from "@scope/core";
+import type { Clock } from "./clock.ts";
 import { scopeId, taskId } from "./ids.ts";
 import type { EventBatch, TimelineEvent } from "./types.ts";
 
@@ -13,6 +14,7 @@ const TYPES = [
   "task-started",
   "cancel-requested",
   "task-done",
+  "task-spawned",
 ] as const;
 
 export const SCOPE_OPENED = 0;
@@ -21,6 +23,11 @@ export const TASK_SPAWNED = 2;
 export const TASK_STARTED = 3;
 export const CANCEL_REQUESTED = 4;
 export const TASK_DONE = 5;
+/** A task that was spawned, and started at once. */
+const TASK_BEGUN = 6;
+
+/** What of an event's details goes into it. */
+const SHOWN = ["kind", "name", "restarts", "reason", "source", "error", "stack"] as const;
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
@@ -47,11 +54,15 @@ export class Timeline {
   /** The parent of what begins, the status of what has ended. */
   readonly #links: Float64Array;
   readonly #details: (Details | undefined)[];
-  /** Of the next event: its number less one. */
+  /** How many there have been. */
   #count = 0;
   #slot = 0;
+  #last = 0;
 
-  constructor(size: number) {
+  readonly #clock: Clock;
+
+  constructor(size: number, clock: Clock) {
+    this.#clock = clock;
     this.#size = size;
     this.#types = new Uint8Array(size);
     this.#times = new Float64Array(size);
@@ -60,15 +71,21 @@ export class Timeline {
     this.#details = new Array<undefined>(size).fill(undefined);
   }
 
-  add(type: number, at: number, owner: number, link: number, details: Details | undefined): void {
-    const slot = this.#slot;
+  add(type: number, owner: number, link: number, details: Details | undefined): void {
+    this.#clock.tick();
+    const slot = (this.#last = this.#slot);
     this.#types[slot] = type;
-    this.#times[slot] = at;
+    this.#times[slot] = this.#clock.time[0]!;
     this.#owners[slot] = owner;
     this.#links[slot] = link;
     this.#details[slot] = details;
     this.#count++;
     this.#slot = slot + 1 === this.#size ? 0 : slot + 1;
+  }
+
+  /** The task that the last event was about has started. */
+  begun(): void {
+    this.#types[this.#last] = TASK_BEGUN;
   }
 
   read(since: number, limit: number): EventBatch {
@@ -83,17 +100,21 @@ export class Timeline {
 
   #event(seq: number): TimelineEvent {
     const slot = (seq - 1) % this.#size;
-    const type = TYPES[this.#types[slot]!]!;
+    const number = this.#types[slot]!;
+    const type = TYPES[number]!;
     const owner = this.#owners[slot]!;
     const link = this.#links[slot]!;
     const details = this.#details[slot];
     const event: Mutable<TimelineEvent> = { seq, at: this.#times[slot]!, type, id: idOf(owner) };
     if (type === "task-spawned") {
       event.name = typeof details === "string" ? details : `task-${event.id.slice(1)}`;
+      event.status = number === TASK_BEGUN ? "running" : "pending";
     }
     if (typeof details === "object") {
-      for (const [key, value] of Object.entries(details))
+      for (const key of SHOWN) {
+        const value = (details as Partial<Record<string, unknown>>)[key];
         if (value !== undefined) Object.assign(event, { [key]: value });
+      }
     }
     if (type === "task-done") event.status = STATUSES[link]!;
     else if (link !== NOBODY) event.parent = idOf(link);
@@ -102,7 +123,7 @@ export class Timeline {
 }
 
 export function statusNumber(status: TaskStatus): number {
-  return STATUSES.indexOf(status);
+  return status === "succeeded" ? 2 : STATUSES.indexOf(status);
 }
 
 export function idOf(owner: number): string {

@@ -1,14 +1,12 @@
 /** `scope-inspect top`, on a terminal or not. */
-import { once } from "node:events";
-import { setTimeout as wait } from "node:timers/promises";
 import type { ReadStream } from "node:tty";
 import { styleText } from "node:util";
 
-import type { CancellationToken } from "@scope/core";
+import { type CancellationToken, sleep } from "@scope/core";
 
 import type { RemoteProcess } from "./socket.ts";
 import { MAX_EVENTS } from "./socket-protocol.ts";
-import { type Sorting, Top, sortings } from "./top.ts";
+import { type Sorting, Top, clip, sortings } from "./top.ts";
 import type { EventBatch } from "./types.ts";
 
 // The alternate screen: what was there before comes back with the end.
@@ -36,65 +34,61 @@ export async function runTop(
   { interval, sort }: TopOptions,
   token: CancellationToken,
 ): Promise<"quit"> {
-  const look = looker(target, token);
   const { stdout, stdin } = process;
+  const top = new Top();
   if (!stdout.isTTY) {
-    for (;;) {
-      const top = await look();
+    return refresh(target, top, interval, token, () => {
       stdout.write(`${top.render(sort, COLUMNS, ROWS).join("\n")}\n\n`);
-      await wait(interval, undefined, { signal: token.signal });
-    }
+    });
   }
 
   let sorting = sort;
-  let top: Top | undefined;
   const draw = (): void => {
-    const { columns = COLUMNS, rows = ROWS } = stdout;
-    const lines = top?.render(sorting, columns, rows - 2) ?? [];
-    const keys = `q quits, s sorts by ${next(sorting)} (now by ${sorting})`;
-    const shown = [...lines.map(emphasised), "", keys.slice(0, columns)];
-    stdout.write(HOME + shown.map((line) => line + CLEAR_LINE).join("\n") + CLEAR_BELOW);
+    // Some terminals do not know how big they are.
+    const [columns, rows] = [stdout.columns || COLUMNS, stdout.rows || ROWS];
+    const keys = clip(`q quits, s sorts by ${next(sorting)} (now by ${sorting})`, columns);
+    const lines = [...top.render(sorting, columns, rows - 2).map(emphasised), "", keys];
+    stdout.write(HOME + lines.map((line) => line + CLEAR_LINE).join("\n") + CLEAR_BELOW);
   };
   const restore = (): void => {
     if (stdin.isTTY) stdin.setRawMode(false);
     stdout.write(LEAVE);
   };
+  const ending = token.child();
   // However this process ends.
   process.once("exit", restore);
   stdout.write(ENTER);
   stdout.on("resize", draw);
+  const refreshing = refresh(target, top, interval, ending.token, draw);
+  const press = (key: string): void => {
+    if (key !== "s") return;
+    sorting = next(sorting);
+    draw();
+  };
   try {
-    return await Promise.race([
-      refresh(),
-      keysOf(stdin, (key) => {
-        if (key !== "s") return;
-        sorting = next(sorting);
-        draw();
-      }),
-    ]);
+    return await Promise.race([refreshing, untilQuit(stdin, press)]);
   } finally {
+    ending.cancel();
+    await Promise.allSettled([refreshing]);
     stdout.off("resize", draw);
-    stdin.pause();
+    stdin.removeAllListeners("data").pause();
     process.off("exit", restore);
     restore();
   }
-
-  async function refresh(): Promise<never> {
-    for (;;) {
-      top = await look();
-      draw();
-      await wait(interval, undefined, { signal: token.signal });
-    }
-  }
 }
 
-function looker(target: RemoteProcess, token: CancellationToken): () => Promise<Top> {
-  const top = new Top();
-  let since = 1;
-  return async () => {
+/** Looks again and again, and shows it. */
+async function refresh(
+  target: RemoteProcess,
+  top: Top,
+  interval: number,
+  token: CancellationToken,
+  show: () => void,
+): Promise<never> {
+  for (let since = 1; ;) {
+    const snapshot = await token.race(target.snapshot());
     const batches: EventBatch[] = [];
     // A process that is blocked tells no events: its tree is shown all the same.
-    const snapshot = await token.race(target.snapshot());
     while (snapshot.blocked === undefined) {
       const batch = await token.race(target.events(since, MAX_EVENTS));
       since = batch.next;
@@ -102,23 +96,25 @@ function looker(target: RemoteProcess, token: CancellationToken): () => Promise<
       if (batch.events.length < MAX_EVENTS) break;
     }
     top.look(snapshot, batches);
-    return top;
-  };
+    show();
+    await sleep(interval, token);
+  }
 }
 
-/** Resolves with "quit" when somebody presses q. Ctrl-C is a key as well where the terminal is read raw. */
-async function keysOf(stdin: ReadStream, press: (key: string) => void): Promise<"quit"> {
-  if (!stdin.isTTY) return new Promise(() => undefined);
-  stdin.setRawMode(true);
-  stdin.setEncoding("utf8").resume();
-  for (;;) {
-    const [text] = (await once(stdin, "data")) as [string];
-    for (const key of text) {
-      if (key === "q" || key === "Q") return "quit";
-      if (key === "\u0003") process.kill(process.pid, "SIGINT");
-      else press(key);
-    }
-  }
+/** Resolves when somebody presses q. Where the terminal is read raw, Ctrl-C is a key as well. */
+function untilQuit(stdin: ReadStream, press: (key: string) => void): Promise<"quit"> {
+  return new Promise((resolve) => {
+    if (!stdin.isTTY) return;
+    stdin.setRawMode(true);
+    stdin.setEncoding("utf8");
+    stdin.on("data", (text: string) => {
+      for (const key of text) {
+        if (key === "q") resolve("quit");
+        else if (key === "\u0003") process.kill(process.pid, "SIGINT");
+        else press(key);
+      }
+    });
+  });
 }
 
 function next(sorting: Sorting): Sorting {

@@ -72,7 +72,7 @@ export class Top {
     const scopes = scopesOf(snapshot);
     // The tasks get what is left, and at least half.
     const room = Math.max(2, Math.floor((rows - lines.length) / 2) - 2);
-    lines.push(...this.#scopeTable(scopes, room), "");
+    lines.push(...this.#scopeTable(scopes, snapshot.takenAt, room), "");
     lines.push(...taskTable(tasks, sorting, snapshot.takenAt, Math.max(1, rows - lines.length - 1)));
     return lines.slice(0, rows).map((line) => clip(line, columns));
   }
@@ -89,7 +89,8 @@ export class Top {
       `${printable(title)} (pid ${pid})  ${new Date(takenAt).toISOString()}`,
       `tasks: ${tasks.length === 0 ? "none" : counts.join(", ")}  started: ${least}${rate(started)}/s  failed: ${least}${rate(failed)}/s`,
     ];
-    if (blocked !== undefined) lines.push(`the event loop is blocked ${printable(blocked.split("\n")[0] ?? "")}`);
+    if (blocked !== undefined)
+      lines.push(`the event loop is blocked ${printable(blocked.split("\n")[0] ?? "")}`);
     if (cycles.length > 0) {
       const names = new Map<string, string>(tasks.map(({ task }) => [task.id, task.name]));
       for (const scope of scopesOf(snapshot)) names.set(scope.id, scope.name);
@@ -100,11 +101,10 @@ export class Top {
     return lines;
   }
 
-  #scopeTable(scopes: readonly ScopeNode[], room: number): string[] {
+  #scopeTable(scopes: readonly ScopeNode[], takenAt: number, room: number): string[] {
     const sorted = [...scopes].sort((one, other) => other.tasks.length - one.tasks.length);
     const rows = sorted.slice(0, room).map((scope) => {
       const { started, failed } = this.#rates.get(scope.id) ?? { started: 0, failed: 0 };
-      const { takenAt } = this.#snapshot!;
       const count = (state: string): string =>
         String(scope.tasks.filter((task) => stateOf(task) === state).length);
       const oldest = scope.tasks.reduce((at, task) => Math.min(at, task.spawnedAt), Infinity);
@@ -201,7 +201,10 @@ export function table(
 ): string[] {
   const lines = [header, ...rows];
   const widths = header.map((_, column) =>
-    Math.min(MAX_CELL, lines.reduce((width, line) => Math.max(width, stringWidth(line[column] ?? "")), 0)),
+    Math.min(
+      MAX_CELL,
+      lines.reduce((width, line) => Math.max(width, stringWidth(line[column] ?? "")), 0),
+    ),
   );
   return lines.map((line) =>
     line

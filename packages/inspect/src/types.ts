@@ -94,6 +94,10 @@ export interface TimelineEvent {
   /** Of an opened scope: the scope or the task that it hangs on. Of a spawned task: its scope. */
   readonly parent?: string;
   readonly restarts?: number;
+  /**
+   * Of a spawned task: "running", if its function was called at once, or "pending"; then, and only then, it starts with an event
+   * of its own. Of one that is done: how it ended.
+   */
   readonly status?: TaskStatus;
   /** Of a failed task, one line. */
   readonly error?: string;

@@ -20,7 +20,7 @@ import { readFile } from "node:fs/promises";
 import { type IncomingMessage, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import { type CancellationToken, TaskScope, checkCount, sleep, wrongType } from "@scope/core";
+import { type CancellationToken, TaskScope, checkCount, isCancellation, sleep, wrongType } from "@scope/core";
 import type { EventBatch, Inspected, Snapshot } from "./types.ts";
 
 export interface WebOptions {
@@ -146,21 +146,23 @@ class Site {
   answer(request: IncomingMessage, response: ServerResponse): void {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
     if (this.#scope.state !== "open") {
-      refuse(response, new Refusal(503, "the server is closing"));
+      refuse(response, closing());
       return;
     }
     const task = this.#scope.spawn((token) => this.#answer(request, response, token), { name: "request" });
     response.on("close", () => task.cancel("nobody listens any more"));
     void task.catch((error: unknown) => {
       if (response.headersSent || response.destroyed) response.destroy();
-      else refuse(response, error instanceof Refusal ? error : new Refusal(500, "something went wrong"));
+      else if (error instanceof Refusal) refuse(response, error);
+      else refuse(response, isCancellation(error) ? closing() : new Refusal(500, "something went wrong"));
     });
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse, token: CancellationToken): Promise<void> {
     this.#check(request);
-    const { pathname, searchParams } = new URL(request.url ?? "/", `http://${HOST}`);
-    switch (pathname) {
+    // As it is: no path leads anywhere but to these.
+    const [path, query] = (request.url ?? "").split("?", 2);
+    switch (path) {
       case "/":
         send(response, "text/html", HTML);
         return;
@@ -173,7 +175,7 @@ class Site {
         return;
       case "/api/events":
         this.#checkKey(request);
-        await this.#stream(response, searchParams.get("since") ?? "1", token);
+        await this.#stream(response, new URLSearchParams(query).get("since") ?? "1", token);
         return;
       default:
         throw new Refusal(404, "there is nothing here");
@@ -237,6 +239,10 @@ class Site {
       this.#streams--;
     }
   }
+}
+
+function closing(): Refusal {
+  return new Refusal(503, "the server is closing");
 }
 
 /** What an inspected program cannot answer any more is its end. */

@@ -2,12 +2,18 @@
  * Programs as users run them, with `--import @scope/inspect/register`, and `scope-inspect` beside them. All are bundled first: a
  * thread does not read TypeScript, and what is bundled starts at once. So register and the program have a core each.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
-import { Program, type ProgramSettings, type Result, eventually, temporaryDirectory } from "@scope/test-utils/node";
+import {
+  Program,
+  type ProgramSettings,
+  type Result,
+  eventually,
+  temporaryDirectory,
+} from "@scope/test-utils/node";
 import { build } from "esbuild";
 import { afterAll, beforeAll } from "vitest";
 
@@ -20,6 +26,8 @@ let built = "";
 export function buildOnce(): void {
   beforeAll(async () => {
     built = await mkdtemp(path.join(tmpdir(), "scope-inspect-test-"));
+    // Other users run it as well.
+    await chmod(built, 0o755);
     await build({
       entryPoints: {
         register: path.join(inspect, "src/register.ts"),
@@ -55,10 +63,17 @@ export class Stage {
     this.env = { SCOPE_INSPECT_DIR: directory };
   }
 
+  /** Where the socket of a process is, or would be. */
+  socketOf({ process: { pid } }: Program): string {
+    return path.join(this.directory, `${pid}.sock`);
+  }
+
   /** A scenario that is inspectable. */
   start(scenario: string, settings: ProgramSettings = {}): Program {
-    const words = [process.execPath, ...registered(), path.join(built, "scenarios.mjs"), scenario];
-    return new Program(words, { ...settings, env: { ...this.env, ...settings.env } });
+    return this.spawn(
+      [process.execPath, ...registered(), path.join(built, "scenarios.mjs"), scenario],
+      settings,
+    );
   }
 
   /** One that is not. */
@@ -67,8 +82,8 @@ export class Stage {
   }
 
   /** Resolves when it is up and can be looked into. */
-  async ready(scenario: string): Promise<Program> {
-    const program = this.start(scenario);
+  async ready(scenario: string, settings?: ProgramSettings): Promise<Program> {
+    const program = this.start(scenario, settings);
     await program.printed(/^ready$/m);
     await using inspected = await this.connect(program.process.pid!);
     await inspected.about();
@@ -82,8 +97,20 @@ export class Stage {
 
   /** `scope-inspect` with these words. */
   cli(words: readonly string[], settings: ProgramSettings = {}): Program {
-    const env = { ...this.env, ...settings.env };
-    return new Program([process.execPath, path.join(built, "cli.mjs"), ...words], { ...settings, env });
+    return this.spawn(this.commandOf(words), settings);
+  }
+
+  commandOf(words: readonly string[]): string[] {
+    return [process.execPath, path.join(built, "cli.mjs"), ...words];
+  }
+
+  /** Any command, that looks for sockets where they are. */
+  spawn(command: readonly string[], settings: ProgramSettings = {}): Program {
+    return new Program(command, { ...settings, env: { ...this.env, ...settings.env } });
+  }
+
+  runScript(code: string, settings: ProgramSettings): Promise<Result> {
+    return new Program([process.execPath, "--eval", code], settings).finished();
   }
 
   run(...words: string[]): Promise<Result> {

@@ -38,6 +38,7 @@ const BACKOFF = { initial: 250, max: 5_000 };
 export function startFeed(source: Source, model: Model, changed: () => void): Feed {
   const controller = new AbortController();
   const { signal } = controller;
+  const disposed = (): boolean => signal.aborted;
   const feed = {
     state: "connecting" as FeedState,
     message: "",
@@ -49,14 +50,14 @@ export function startFeed(source: Source, model: Model, changed: () => void): Fe
   let silence: ReturnType<typeof setTimeout> | undefined;
 
   const turn = (state: FeedState, message = ""): void => {
-    if (signal.aborted || (feed.state === state && feed.message === message)) return;
+    if (disposed() || (feed.state === state && feed.message === message)) return;
     feed.state = state;
     feed.message = message;
     changed();
   };
   const answered = (): void => {
     clearTimeout(silence);
-    if (signal.aborted) return;
+    if (disposed()) return;
     turn("live");
     silence = setTimeout(() => turn("silent"), SILENCE);
   };
@@ -69,7 +70,7 @@ export function startFeed(source: Source, model: Model, changed: () => void): Fe
       const snapshot = await source.snapshot();
       const due = performance.now() + interval(performance.now() - begun);
       answered();
-      if (signal.aborted) return;
+      if (disposed()) return;
       if (known && snapshot.pid !== model.pid) {
         model.clear();
         next = 1;
@@ -79,7 +80,7 @@ export function startFeed(source: Source, model: Model, changed: () => void): Fe
       do {
         batch = await source.events(next, LIMIT);
         answered();
-        if (signal.aborted) return;
+        if (disposed()) return;
         model.apply(batch.events, known ? batch.dropped : 0);
         next = batch.next;
         await wait(batch.events.length === LIMIT ? 0 : PAUSE / 4, signal);
@@ -95,14 +96,14 @@ export function startFeed(source: Source, model: Model, changed: () => void): Fe
         model.apply(batch.events, batch.dropped);
         next = batch.next;
         await wait(batch.events.length === LIMIT ? 0 : PAUSE, signal);
-        if (signal.aborted) return;
+        if (disposed()) return;
       } while (performance.now() < due || document.hidden);
     }
   };
 
   const run = async (): Promise<void> => {
     let delay = BACKOFF.initial;
-    while (!signal.aborted) {
+    while (!disposed()) {
       const begun = performance.now();
       try {
         await follow();

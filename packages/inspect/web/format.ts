@@ -40,7 +40,8 @@ export function plural(value: number, word: string): string {
 export function waitText(wait: WaitNode, passed: number): string {
   switch (wait.for) {
     case "sleep":
-      return `sleeps, ${duration(wait.remaining - passed)} left`;
+      // By now it may sleep again: the next snapshot knows.
+      return wait.remaining > passed ? `sleeps, ${duration(wait.remaining - passed)} left` : "sleeps";
     case "cancellation":
       return "waits to be cancelled";
     case "slot":

@@ -192,7 +192,8 @@ export class Model {
       this.#take(event);
       // Its parent may be known only now.
       const parent = this.entries.get(event.parent ?? "");
-      if (parent !== undefined && parent !== entry.parent) this.#move(entry, parent);
+      if (parent !== undefined && parent !== entry.parent && !hangsOn(parent, entry))
+        this.#move(entry, parent);
     }
     this.version++;
   }
@@ -224,6 +225,8 @@ export class Model {
         if (entry === undefined) return;
         entry.startedAt ??= at;
         if (entry.state === "pending") this.#turn(entry, "running");
+        // Whatever it waits for now, the next snapshot knows.
+        entry.waitsFor = [];
         return;
       case "cancel-requested":
         if (entry === undefined) return;
@@ -431,7 +434,11 @@ export class Model {
     const { lane, group } = entry;
     if (lane !== undefined) {
       remove(lane.entries, entry);
-      if (lane.entries.length > 0) return;
+      const last = lane.entries.at(-1);
+      if (last !== undefined) {
+        if (last.endedAt !== undefined) lane.group.free.add(lane);
+        return;
+      }
       lane.group.lanes.delete(lane);
       lane.group.free.delete(lane);
       this.#prune(lane.group);
@@ -460,6 +467,12 @@ export class Model {
     this.rowsVersion++;
     this.version++;
   }
+}
+
+/** Itself, or by way of others. */
+function hangsOn(entry: Entry, above: Entry): boolean {
+  for (let at: Entry | undefined = entry; at !== undefined; at = at.parent) if (at === above) return true;
+  return false;
 }
 
 function isEnd({ type }: TimelineEvent): boolean {

@@ -1,7 +1,7 @@
 /** Draws the timeline. What a frame costs depends on the size of the canvas, and not on how much has happened. */
 import { type Filter, isActive, matches } from "./filter.ts";
 import { clock } from "./format.ts";
-import type { Entry, Gap, Group } from "./model.ts";
+import type { Entry, EntryState, Gap, Group } from "./model.ts";
 
 export const ROW = 20;
 /** The height of the axis. */
@@ -192,7 +192,8 @@ export class Painter {
     const top = y + 2;
     this.#each(row, scene, (entry, left, right) => {
       const { startedAt, cancel } = entry;
-      const onBar = fillOf(entry)[1] === undefined ? colours.onBar : colours.text;
+      const state = stateAt(entry, now);
+      const onBar = fillOf(entry, state)[1] === undefined ? colours.onBar : colours.text;
       context.globalAlpha = active && !matches(entry, filter) ? 0.2 : 1;
       const started = Math.min(Math.max(left, ((startedAt ?? entry.endedAt ?? now) - from) * scale), right);
       if (started > left + 1) {
@@ -204,7 +205,7 @@ export class Painter {
       }
       const length = Math.max(startedAt === undefined ? 0 : 2, right - started);
       if (length > 0) {
-        const [fill, edge] = fillOf(entry);
+        const [fill, edge] = fillOf(entry, state);
         context.fillStyle = colours[length < 6 ? (edge ?? fill) : fill];
         context.beginPath();
         context.roundRect(started + 0.5, top + 0.5, length - 1, height - 1, Math.min(3, length / 2));
@@ -224,12 +225,12 @@ export class Painter {
         }
       }
       this.#outline(context, scene, colours, entry, left, top, right - left, height);
-      const room = this.#sign(context, colours, entry, started, right, top, height);
-      const inner = right - room - Math.max(0, started) - 8;
-      if (inner > 24) {
+      const room = this.#sign(context, colours, entry, state, started, right, top, height);
+      const text = Math.max(0, started) + (entry.restarts > 0 ? 18 : 5);
+      const inner = right - room - text - 3;
+      if (inner > 18) {
         context.fillStyle = onBar;
-        const text = cut(entry.name, inner);
-        context.fillText(text, Math.max(0, started) + (entry.restarts > 0 ? 18 : 5), top + height / 2 + 0.5);
+        context.fillText(cut(entry.name, inner), text, top + height / 2 + 0.5);
       }
     });
     context.globalAlpha = 1;
@@ -240,14 +241,15 @@ export class Painter {
     context: CanvasRenderingContext2D,
     colours: Colours,
     entry: Entry,
+    state: EntryState,
     left: number,
     right: number,
     top: number,
     height: number,
   ): number {
     const middle = top + height / 2;
-    const { state, restarts } = entry;
-    const onBar = fillOf(entry)[1] === undefined ? colours.onBar : colours.text;
+    const { restarts } = entry;
+    const onBar = fillOf(entry, state)[1] === undefined ? colours.onBar : colours.text;
     if (restarts > 0) {
       context.strokeStyle = right - left > 18 ? onBar : colours.restarted;
       context.lineWidth = 1.5;
@@ -262,19 +264,26 @@ export class Painter {
     }
     if (state !== "failed" && state !== "cancelled") return 0;
     const inside = right - left > 30;
-    const x = inside ? right - 8 : right + 1;
+    const x = inside ? right - 8 : right;
+    if (!inside) {
+      context.fillStyle = colours.surface;
+      context.beginPath();
+      context.arc(x, middle, 6, 0, 7);
+      context.fill();
+    }
     context.strokeStyle = inside ? onBar : colours[state];
     context.lineWidth = 1.8;
     context.beginPath();
+    const half = state === "failed" ? 3.2 : 2.6;
+    context.moveTo(x + half, middle - half);
+    context.lineTo(x - half, middle + half);
     if (state === "failed") {
-      context.moveTo(x - 3.2, middle - 3.2);
-      context.lineTo(x + 3.2, middle + 3.2);
-      context.moveTo(x + 3.2, middle - 3.2);
+      context.moveTo(x - half, middle - half);
+      context.lineTo(x + half, middle + half);
     } else {
+      context.moveTo(x + 3.6, middle);
       context.arc(x, middle, 3.6, 0, 7);
-      context.moveTo(x + 2.6, middle - 2.6);
     }
-    context.lineTo(x - 3.2 + (state === "failed" ? 0 : 0.6), middle + 3.2 - (state === "failed" ? 0 : 0.6));
     context.stroke();
     context.lineWidth = 1;
     return inside ? 14 : 0;
@@ -305,9 +314,9 @@ export class Painter {
     let index = firstAfter(entries, from);
     while (index < entries.length) {
       const entry = entries[index]!;
-      if (entry.since > to) return;
+      if (entry.since > Math.min(to, now)) return;
       const left = Math.max(-10, (entry.since - from) * scale);
-      const right = Math.min(width + 10, ((entry.endedAt ?? Math.max(now, entry.since)) - from) * scale);
+      const right = Math.min(width + 10, (Math.min(entry.endedAt ?? now, now) - from) * scale);
       this.marks++;
       draw(entry, left, right);
       index = firstAfter(entries, from + (Math.floor(right) + 1) / scale, index + 1);
@@ -329,8 +338,15 @@ export class Painter {
   }
 }
 
+/** What it was like then: a timeline that is paused does not know what has become of it. */
+function stateAt({ state, startedAt, endedAt, cancel }: Entry, at: number): EntryState {
+  if (endedAt === undefined || endedAt <= at) return state;
+  if (cancel?.at !== undefined && cancel.at <= at) return "cancelling";
+  return startedAt === undefined || startedAt > at ? "pending" : "running";
+}
+
 /** The colour of a bar, and of its edge if that is another one. What is over is pale, but for failures. */
-function fillOf({ state, cycle }: Entry): [fill: keyof Colours, edge?: keyof Colours] {
+function fillOf({ cycle }: Entry, state: EntryState): [fill: keyof Colours, edge?: keyof Colours] {
   if (cycle >= 0) return ["deadlocked"];
   switch (state) {
     case "running":
@@ -382,6 +398,6 @@ function ticks({ from, to, width }: Scene): { readonly x: number; readonly text:
 
 /** As much of a name as fits, roughly: to measure each would cost more than all the rest. */
 function cut(text: string, width: number): string {
-  const room = Math.floor(width / 6);
+  const room = Math.floor(width / 6.4);
   return text.length <= room ? text : `${text.slice(0, Math.max(1, room - 1))}…`;
 }

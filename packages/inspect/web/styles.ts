@@ -54,7 +54,7 @@ button {
 button:hover:not(:disabled) { background: var(--hover); }
 button:disabled { color: var(--muted); cursor: default; }
 button[aria-pressed="true"] { background: var(--hover); border-color: var(--accent); color: var(--accent); }
-button.link { border: 0; padding: 0; min-height: 0; background: none; color: var(--accent); text-decoration: underline; text-underline-offset: 2px; white-space: normal; text-align: left; }
+button.link { display: inline; border: 0; padding: 0; min-height: 0; min-width: 0; background: none; color: var(--accent); text-decoration: underline; text-underline-offset: 2px; white-space: normal; text-align: left; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: -2px; }
 input {
   width: 150px;
@@ -89,7 +89,7 @@ h1 { font-size: 13px; font-weight: 650; max-width: 40ch; overflow: hidden; text-
 .panes { flex: 1; min-height: 0; display: grid; grid-template: minmax(0, 1fr) minmax(0, 1fr) / minmax(0, 1fr); }
 .part .panes { grid-template-rows: minmax(0, 1fr); }
 .split .panes { grid-template-columns: minmax(0, 1fr) minmax(260px, 34%); }
-.pane { position: relative; display: flex; flex-direction: column; min-width: 0; min-height: 0; }
+.pane { container: pane / inline-size; position: relative; display: flex; flex-direction: column; min-width: 0; min-height: 0; }
 .timeline { grid-row: -2; grid-column: 1 / -1; border-top: 1px solid var(--line); }
 .part .timeline { grid-column: 1; border-top: 0; }
 .tree { grid-area: 1 / 1; }
@@ -134,7 +134,7 @@ ${["running", "pending", "cancelling", "succeeded", "failed", "cancelled", "rest
 .row.stuck { box-shadow: inset 3px 0 var(--deadlocked); }
 .fold { flex: none; width: 14px; text-align: center; color: var(--muted); font-size: 11px; cursor: pointer; }
 .name { overflow: hidden; text-overflow: ellipsis; }
-.row .name { flex: 0 1 auto; min-width: 60px; font-family: var(--mono); font-size: 11.5px; }
+.row .name { flex: 0 1 auto; min-width: 3ch; font-family: var(--mono); font-size: 11.5px; }
 .name.scope { font-weight: 650; }
 .kind, .note, .age { color: var(--muted); }
 .state { color: var(--muted); }
@@ -151,10 +151,9 @@ ${["running", "pending", "cancelling", "succeeded", "failed", "cancelled", "rest
 .waits { flex: 1 3 40px; text-align: right; margin-right: 8px; }
 .age { flex: none; width: 62px; text-align: right; }
 
-.timeline .scroll { position: relative; }
-canvas { position: sticky; display: block; top: 0; width: 100%; height: 100%; cursor: crosshair; touch-action: pan-y; }
-.timeline .space { margin-top: -100cqh; }
-.tip { position: absolute; z-index: 1; translate: 12px 44px; max-width: min(420px, 70%); padding: 4px 8px; border-radius: 5px; color: var(--surface); background: var(--text); pointer-events: none; overflow-wrap: anywhere; }
+.stick { position: sticky; top: 0; z-index: 1; height: 0; }
+canvas { position: absolute; display: block; top: 0; left: 0; width: 100%; cursor: crosshair; touch-action: pan-y; }
+.tip { position: absolute; z-index: 2; translate: 12px 44px; max-width: min(420px, 70%); padding: 4px 8px; border-radius: 5px; color: var(--surface); background: var(--text); pointer-events: none; overflow-wrap: anywhere; }
 .tip[hidden] { display: none; }
 
 .details .scroll { padding: 10px 12px; }
@@ -169,9 +168,16 @@ p.error { margin-bottom: 8px; }
 .details li time { color: var(--muted); }
 .details li .error { grid-column: 2 / -1; font-weight: 400; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 
-@container view (max-width: 640px) {
+@container pane (max-width: 1180px) {
+  .bar input { width: 104px; }
+  .bar, .chips { gap: 4px; }
+  .chip { padding: 2px 6px; }
+}
+@container pane (max-width: 760px) {
   .chip .label { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .chip { min-width: 30px; justify-content: center; }
+}
+@container view (max-width: 640px) {
   .row .state, .row .kind { display: none; }
   .bar { padding: 4px 8px; }
   .head { padding: 6px 8px; gap: 4px 10px; }

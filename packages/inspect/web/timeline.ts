@@ -20,7 +20,8 @@ const TAGS: readonly Tag[] = [
   "cancelled",
   "restarted",
 ];
-const SPAN = { initial: 30_000, min: 20, max: 3_600_000 };
+/** How many milliseconds are in sight. */
+export const SPAN = { initial: 30_000, min: 20, max: 3_600_000 };
 
 export interface TimelineHost {
   readonly model: Model;
@@ -36,7 +37,7 @@ export class Timeline {
   readonly #host: TimelineHost;
   readonly #painter = new Painter();
   #filter: Filter = EVERYTHING;
-  #span = SPAN.initial;
+  #span: number;
   /** The right edge; undefined: now. */
   #to: number | undefined;
   #rows: Row[] = [];
@@ -48,8 +49,9 @@ export class Timeline {
     | undefined;
   #said = "";
 
-  constructor(host: TimelineHost) {
+  constructor(host: TimelineHost, span: number) {
     this.#host = host;
+    this.#span = span;
   }
 
   template(): TemplateResult {
@@ -61,7 +63,7 @@ export class Timeline {
         <input
           type="search"
           aria-label="Find tasks of the timeline by name"
-          placeholder="Find by name"
+          placeholder="Find"
           .value=${live(this.#filter.query)}
           @input=${this.#onQuery}
         />
@@ -95,17 +97,19 @@ export class Timeline {
         </div>
       </div>
       <div class="scroll" @scroll=${this.#onScroll}>
-        <canvas
-          tabindex="0"
-          role="application"
-          aria-label="Timeline of tasks. Arrows left and right move in time, plus and minus zoom, arrows up and down go from row to row, comma and full stop from task to task, Enter shows details, space pauses."
-          @pointerdown=${this.#onDown}
-          @pointermove=${this.#onMove}
-          @pointerup=${this.#onUp}
-          @pointercancel=${this.#onUp}
-          @pointerleave=${this.#onLeave}
-          @keydown=${this.#onKey}
-        ></canvas>
+        <div class="stick">
+          <canvas
+            tabindex="0"
+            role="application"
+            aria-label="Timeline of tasks. Arrows left and right move in time, plus and minus zoom, arrows up and down go from row to row, comma and full stop from task to task, Enter shows details, space pauses."
+            @pointerdown=${this.#onDown}
+            @pointermove=${this.#onMove}
+            @pointerup=${this.#onUp}
+            @pointercancel=${this.#onUp}
+            @pointerleave=${this.#onLeave}
+            @keydown=${this.#onKey}
+          ></canvas>
+        </div>
         <div class="space" .style=${`height: ${this.#rows.length * ROW + AXIS}px`}></div>
       </div>
       <div
@@ -124,7 +128,7 @@ export class Timeline {
     const canvas = root.querySelector<HTMLCanvasElement>(".timeline canvas");
     if (canvas === null || canvas === this.#canvas) return;
     this.#canvas = canvas;
-    this.#scroller = canvas.parentElement!;
+    this.#scroller = canvas.closest<HTMLElement>(".scroll")!;
     // Those that keep the page from scrolling and zooming are to be asked for.
     canvas.addEventListener("wheel", this.#onWheel, { passive: false });
   }
@@ -132,7 +136,7 @@ export class Timeline {
   /** The rows that have something to show in the window of time. */
   refresh(): void {
     const { from, to } = this.#window();
-    this.#rows = rowsOf(this.#host.model.top, from, to, this.#filter);
+    this.#rows = rowsOf(this.#host.model.top, from, Math.min(to, this.#host.now()), this.#filter);
   }
 
   paint(): void {
@@ -140,6 +144,7 @@ export class Timeline {
     const scroller = this.#scroller;
     if (canvas === undefined || scroller === undefined) return;
     const { model, selected } = this.#host;
+    canvas.style.height = `${scroller.clientHeight}px`;
     this.#painter.paint(canvas, {
       rows: this.#rows,
       top: scroller.scrollTop,

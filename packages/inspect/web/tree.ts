@@ -31,7 +31,7 @@ export class Tree {
   /** Who has the keyboard's attention. */
   #active: string | undefined;
   #scroller: HTMLElement | undefined;
-  #moreTagged = new Map<Tag, number>();
+  #tagged = new Map<Tag, number>();
 
   constructor(host: TreeHost) {
     this.#host = host;
@@ -65,7 +65,7 @@ export class Tree {
         <input
           type="search"
           aria-label="Find scopes and tasks by name"
-          placeholder="Find by name"
+          placeholder="Find"
           .value=${live(this.#filter.query)}
           @input=${this.#onQuery}
         />
@@ -84,7 +84,7 @@ export class Tree {
     this.#seen = model.version;
     const roots = this.#frozen ?? model.roots;
     this.#rows = flatten(roots, this.#collapsed, this.#filter);
-    const tagged = this.#moreTagged;
+    const tagged = this.#tagged;
     tagged.set("restarted", 0).set("deadlocked", 0);
     for (const entry of model.entries.values()) {
       if (entry.restarts > 0) tagged.set("restarted", tagged.get("restarted")! + 1);
@@ -97,7 +97,7 @@ export class Tree {
     const value =
       tag === "running" || tag === "pending" || tag === "cancelling"
         ? counts[tag]
-        : (this.#moreTagged.get(tag) ?? 0);
+        : (this.#tagged.get(tag) ?? 0);
     return html`<button
       type="button"
       class="chip"

@@ -11,7 +11,7 @@ import { clock, count, plural } from "./format.ts";
 import { icon } from "./icons.ts";
 import { type Entry, type Failure, Model } from "./model.ts";
 import { styles } from "./styles.ts";
-import { Timeline } from "./timeline.ts";
+import { SPAN, Timeline } from "./timeline.ts";
 import { Tree } from "./tree.ts";
 
 export type { FeedState, Source } from "./feed.ts";
@@ -34,6 +34,11 @@ export interface View {
   dispose(): void;
 }
 
+export interface ViewOptions {
+  /** How many milliseconds the timeline shows at first: from 20 to 3,600,000. @default 30_000 */
+  readonly span?: number | undefined;
+}
+
 /** How often figures change: no eye follows them faster. */
 const REFRESH = 250;
 
@@ -45,25 +50,29 @@ const REFRESH = 250;
  * snapshot, until `dispose` is called or the program has ended. What has been seen stays to be read. Its colours follow the
  * `color-scheme` of the element; its styles stay inside of it, and need no permission of a content security policy.
  *
- * @throws TypeError if `element` is no element.
+ * @throws TypeError if `element` is no element, RangeError if `span` is no such number.
  *
  * @example
  * ```ts
  * const view = mountInspector(document.querySelector("#inspector"), source);
  * ```
  */
-export function mountInspector(element: Element, source: Source): View {
-  return mount(element, source, true);
+export function mountInspector(element: Element, source: Source, options: ViewOptions = {}): View {
+  return mount(element, source, options, true);
 }
 
 /** As `mountInspector`, with the timeline alone, and the details of what is chosen in it. */
-export function mountTimeline(element: Element, source: Source): View {
-  return mount(element, source, false);
+export function mountTimeline(element: Element, source: Source, options: ViewOptions = {}): View {
+  return mount(element, source, options, false);
 }
 
-function mount(element: Element, source: Source, whole: boolean): View {
+function mount(element: Element, source: Source, options: ViewOptions, whole: boolean): View {
   if (!(element instanceof Element))
     throw new TypeError(`Expected element to be an Element, got ${String(element)}`);
+  const { span = SPAN.initial } = options;
+  if (!(span >= SPAN.min && span <= SPAN.max)) {
+    throw new RangeError(`Expected span to be a number from ${SPAN.min} to ${SPAN.max}, got ${String(span)}`);
+  }
   const host = document.createElement("div");
   const root = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
@@ -96,6 +105,7 @@ function mount(element: Element, source: Source, whole: boolean): View {
     pause: (paused) => {
       pausedAt = paused ? shared.now() : undefined;
       tree.freeze(paused);
+      timeline.refresh();
       shared.changed();
     },
     select: (entry) => {
@@ -118,7 +128,7 @@ function mount(element: Element, source: Source, whole: boolean): View {
     },
   };
   const tree = new Tree(shared);
-  const timeline = new Timeline(shared);
+  const timeline = new Timeline(shared, span);
   const feed: Feed = startFeed(source, model, () => {
     if (feed.state === "ended") endedAt ??= model.now();
     shared.changed();

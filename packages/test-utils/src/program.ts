@@ -41,6 +41,9 @@ export interface ProgramSettings {
   readonly stdin?: "ignore" | "pipe";
   /** Of standard output: "latin1" is a character for each byte. */
   readonly encoding?: BufferEncoding;
+  /** As which user and group it runs; for those who may choose. */
+  readonly uid?: number;
+  readonly gid?: number;
   /** Nobody reads standard output until `ended` or `finished` is called: soon the program has to wait. */
   readonly unread?: boolean;
 }
