@@ -27,7 +27,7 @@ const defaultExport = {
 
 export default defineConfig(
   {
-    ignores: ["**/dist/", "**/coverage/", "**/node_modules/", "**/.turbo/", "docs/.vitepress/cache/"],
+    ignores: ["**/dist/", "**/coverage/", "**/node_modules/", "**/.turbo/", "docs/.vitepress/{cache,.temp}/"],
   },
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   eslint.configs.recommended,

@@ -20,10 +20,12 @@ export function checkSite(outDir: string, base: string): void {
       const problem = brokenLink(href.replaceAll("&amp;", "&"), name);
       if (problem !== undefined) problems.push(`${name}: ${href}: ${problem}`);
     }
-    const loaded = html.matchAll(
-      /<(?:script|img|iframe|link)\b[^>]*\s(?:src|href)="((?:https?:)?\/\/[^"]*)"/g,
-    );
-    for (const [, url = ""] of loaded) problems.push(`${name}: loads ${url}`);
+    for (const [, url = ""] of html.matchAll(/<(?:script|img|iframe|link)\b[^>]*\s(?:src|href)="([^"]*)"/g)) {
+      if (/^(https?:)?\/\//.test(url)) problems.push(`${name}: loads ${url} from elsewhere`);
+      else if (url.startsWith("/") && !(url.startsWith(base) && isFile(url.slice(base.length)))) {
+        problems.push(`${name}: loads ${url}: no such file`);
+      }
+    }
   }
   if (problems.length > 0) throw new Error(`the site is broken:\n${problems.join("\n")}`);
 

@@ -7,7 +7,7 @@ import { repository, repositoryLinks, slugify } from "./links.ts";
 import { writeLlms } from "./llms.ts";
 import { packages, writePackagePages } from "./packages.ts";
 import { tableHeads } from "./tables.ts";
-import { sidebar } from "./sidebar.ts";
+import { apiSidebar, sidebar } from "./sidebar.ts";
 
 writePackagePages();
 const contents = sidebar();
@@ -18,9 +18,9 @@ export default defineConfig({
   description: "Structured concurrency for TypeScript: tasks that never outlive their owner",
   cleanUrls: true,
   srcExclude: ["**/README.md"],
-  head: [
-    ["link", { rel: "icon", type: "image/svg+xml", href: "/logo.svg" }],
-    ["meta", { name: "color-scheme", content: "light dark" }],
+  head: [["meta", { name: "color-scheme", content: "light dark" }]],
+  transformHead: ({ siteData }) => [
+    ["link", { rel: "icon", type: "image/svg+xml", href: `${siteData.base}logo.svg` }],
   ],
   markdown: {
     anchor: { slugify },
@@ -42,7 +42,7 @@ export default defineConfig({
       { text: "Playground", link: "/playground" },
       { text: "API", link: "/api/" },
     ],
-    sidebar: contents,
+    sidebar: { "/api/": [{ text: "API reference", link: "/api/" }, ...apiSidebar()], "/": contents },
     outline: { level: [2, 3] },
     search: { provider: "local" },
     socialLinks: [{ icon: "github", link: repository }],

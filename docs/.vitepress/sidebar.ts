@@ -28,6 +28,19 @@ function itemsOf(pages: readonly string[]): Item[] {
   return pages.filter((page) => existsSync(path.join(docs, page))).map(itemOf);
 }
 
+/** Of the API reference: as typedoc has written it. */
+export function apiSidebar(): Item[] {
+  const text = readFileSync(path.join(docs, "api", "typedoc-sidebar.json"), "utf8");
+  const section = ({ text = "", link, items }: Item): Item => ({
+    text,
+    ...(link === undefined ? {} : { link: link.replace(/\.md$/, "").replace(/\/index$/, "/") }),
+    ...(items === undefined ? {} : { items: items.map(section) }),
+  });
+  const found = (JSON.parse(text) as Item[]).map(section);
+  // Packages fold, and are links; kinds of things are neither.
+  return found.map((item) => ({ ...item, collapsed: true }));
+}
+
 export function sidebar(): Item[] {
   const peers = ["asyncio", "trio", "kotlin", "go", "effection", "effect", "p-limit"];
   const sections: Item[] = [
