@@ -61,7 +61,12 @@ export function sidebar(): Item[] {
     })),
     { text: "Recipes", items: pagesOf("recipes") },
     { text: "Coming from", collapsed: true, items: itemsOf(peers.map((peer) => `from-${peer}.md`)) },
-    { text: "Background", items: itemsOf(["design.md", "performance.md", "supported-versions.md"]) },
+    {
+      text: "Background",
+      items: itemsOf(["design.md", "performance.md", "supported-versions.md"]).map((item) =>
+        item.link === "/design" ? { ...item, text: "The laws, and the reasons" } : item,
+      ),
+    },
     { text: "Decisions", collapsed: true, items: pagesOf("decisions") },
   ];
   return sections

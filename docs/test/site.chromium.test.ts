@@ -225,6 +225,30 @@ describe("the playground", () => {
     );
   });
 
+  it("has what there is of guarded without a process", async () => {
+    const { press, state, write, output } = await openPlayground();
+    await write(`
+      import { sleep } from "@scope/core";
+      import { runMain, spawn, spawnGuarded } from "@scope/guarded";
+      const logger = { error: (text: string) => console.log(text.split("\\n", 1)[0]) };
+      await runMain(async (own) => {
+        spawn((token) => sleep(60_000, token).finally(() => console.log("metrics: flushed")));
+        spawnGuarded(async () => { await sleep(50); throw new Error("no route"); }, { name: "relay", logger });
+        await sleep(Infinity, own);
+      }, { logger, exit: (code) => console.log("exit", code) });
+    `);
+    await press("Run");
+    await state("ended");
+    expect(await output()).toBe(
+      [
+        "Error: no route",
+        'Exception in background task (name="relay"): Error: no route',
+        "metrics: flushed",
+        "exit 1",
+      ].join("\n"),
+    );
+  });
+
   it("stays usable when a program prints for ever", async () => {
     const { page, press, state, write } = await openPlayground();
     await write('for (let n = 0; ; n++) console.log("line", n);');

@@ -16,8 +16,9 @@ async function serve(server: Server, token: CancellationToken, graceMs = 100): P
             try {
               await sleep(work[request.url ?? ""] ?? 0, own); // the handler: it hands its token on
               response.end("done\n");
-            } finally {
-              if (!response.writableEnded) response.writeHead(503).end("shutting down\n");
+            } catch (error) {
+              response.writeHead(own.cancelRequested ? 503 : 500).end();
+              throw error;
             }
           },
           { name: request.url ?? "" },
@@ -65,4 +66,4 @@ for (const answer of await asked) console.log(answer);
 // every request has been answered
 // exit 143
 // /quick: 200 done
-// /stuck: 503 shutting down
+// /stuck: 503
