@@ -1,72 +1,15 @@
 // Installs the packed packages in an empty npm project and uses them as a stranger would:
 // by `import`, by `require()`, and through their types.
 import assert from "node:assert/strict";
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { checkContents } from "./contents.mjs";
 import { emptyProject, packAll, readJson, root, run, runSteps } from "./lib.mjs";
 
 const packed = packAll();
 const project = emptyProject(packed);
 const consumer = path.join(root, "scripts", "consumer");
 for (const file of readdirSync(consumer)) copyFileSync(path.join(consumer, file), path.join(project, file));
-
-function checkContents({ manifest }) {
-  const folder = path.join(project, "node_modules", ...manifest.name.split("/"));
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
-    .sort();
-  const allowed =
-    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/index\.(js|js\.map|d\.ts)|src\/.*\.ts)$/;
-  assert.deepEqual(
-    files.filter((file) => !allowed.test(file)),
-    [],
-    "files that nobody asked for",
-  );
-  for (const file of [
-    "README.md",
-    "LICENSE",
-    "CHANGELOG.md",
-    "dist/index.js",
-    "dist/index.d.ts",
-    "src/index.ts",
-  ]) {
-    assert.ok(files.includes(file), `${file} is missing`);
-  }
-
-  const map = readJson(path.join(folder, "dist", "index.js.map"));
-  assert.equal(map.sourcesContent, undefined, "the source map repeats the sources");
-  for (const source of map.sources) {
-    assert.ok(source.startsWith("../src/"), `the source map leaves the package: ${source}`);
-    assert.ok(
-      existsSync(path.join(folder, "dist", source)),
-      `the source map names a missing file: ${source}`,
-    );
-  }
-
-  const types = readFileSync(path.join(folder, "dist", "index.d.ts"), "utf8");
-  assert.match(
-    types,
-    /^\/\/\/ <reference lib="esnext.disposable" \/>/,
-    "the types do not bring AsyncDisposable",
-  );
-  assert.deepEqual(types.match(/\b_[a-z]\w*/g) ?? [], [], "internal names in the published types");
-
-  const published = readJson(path.join(folder, "package.json"));
-  assert.ok(!JSON.stringify(published).includes("workspace:"), "a workspace range was published");
-  assert.equal(published.license, "MIT");
-  const dependencies = Object.keys(published.dependencies ?? {});
-  assert.deepEqual(dependencies, manifest.name === "@scope/core" ? [] : ["@scope/core"]);
-  return `${files.length} files`;
-}
 
 function checkInstalled() {
   const names = readdirSync(path.join(project, "node_modules")).filter((name) => !name.startsWith("."));
@@ -121,7 +64,10 @@ const matrix = compilers.flatMap((compiler) =>
 );
 
 runSteps([
-  ...packed.map((item) => [`contents of ${item.manifest.name}`, () => checkContents(item)]),
+  ...packed.map(({ manifest }) => [
+    `contents of ${manifest.name}`,
+    () => checkContents(project, manifest.name),
+  ]),
   ["installed in an empty project", checkInstalled],
   ["import", () => run(process.execPath, ["smoke.mjs"], { cwd: project }).trim()],
   ["require", () => run(process.execPath, ["require.cjs"], { cwd: project }).trim()],

@@ -68,6 +68,38 @@ function expect(before, bumps, after) {
     .join(", ");
 }
 
+const isBreaking = ({ type, oldVersion }) =>
+  type === "major" || (type === "minor" && oldVersion.startsWith("0."));
+
+/**
+ * Ranges below 1.0 end at the next minor. Changesets takes a dependent of a broken core along as a patch, which its users get
+ * unasked, with another core in it than the one they have: so whoever breaks core says what becomes of the others.
+ */
+function checkPlan(releases) {
+  if (!releases.some((release) => release.name === core && isBreaking(release))) return "core is not broken";
+  const silent = releases.filter(({ name }) => siblings.includes(name)).filter((one) => !isBreaking(one));
+  const known = new Set(releases.map(({ name }) => name));
+  const names = [...silent.map(({ name }) => name), ...siblings.filter((name) => !known.has(name))];
+  assert.deepEqual(names, [], `a changeset breaks ${core}, and so those who depend on it: name them too`);
+  return "all are named";
+}
+
+const plan = (bump, others) =>
+  [core, ...siblings].map((name) => ({ name, type: name === core ? bump : others, oldVersion: "0.1.0" }));
+
+function checkPending() {
+  const copy = copyOfTheWorkspace();
+  // `status` wants a branch to compare with.
+  for (const args of [
+    ["add", "--all"],
+    ["-c", "user.name=x", "-c", "user.email=x@localhost", "commit", "--quiet", "--message", "x"],
+  ]) {
+    run("git", args, { cwd: copy });
+  }
+  run(process.execPath, [cli, "status", "--output", "plan.json"], { cwd: copy });
+  return checkPlan(readJson(path.join(copy, "plan.json")).releases);
+}
+
 runSteps([
   ...siblings.map((name) => [
     `a patch of ${name} leaves the others alone`,
@@ -82,6 +114,15 @@ runSteps([
     () => expect(all("0.1.0", "0.1.0"), { [core]: "minor" }, all("0.2.0", "0.1.1")),
   ],
   [
+    "one that is said to break its dependents too moves their minors",
+    () =>
+      expect(
+        all("0.1.0", "0.1.0"),
+        Object.fromEntries([core, ...siblings].map((name) => [name, "minor"])),
+        all("0.2.0", "0.2.0"),
+      ),
+  ],
+  [
     "a new feature of core after 1.0 leaves its dependents alone",
     () => expect(all("1.0.0", "1.0.0"), { [core]: "minor" }, all("1.1.0", "1.0.0")),
   ],
@@ -89,6 +130,13 @@ runSteps([
     "a breaking change of core after 1.0 moves its dependents",
     () => expect(all("1.1.0", "1.0.0"), { [core]: "major" }, all("2.0.0", "1.0.1")),
   ],
+  ["a breaking change of core is one of its dependents in the pending changesets", checkPending],
+  [
+    "core breaks alone: refused",
+    () => assert.throws(() => checkPlan(plan("minor", "patch")), /name them too/),
+  ],
+  ["core breaks with its dependents: accepted", () => void checkPlan(plan("minor", "minor"))],
+  ["a patch of core alone: accepted", () => void checkPlan(plan("patch", "none"))],
   [
     "the pending changesets make a release",
     () => {

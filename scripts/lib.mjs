@@ -28,7 +28,13 @@ export function run(command, args, options = {}) {
   return result.stdout;
 }
 
-const hasPnpm = spawnSync("pnpm", ["--version"], { stdio: "ignore" }).status === 0;
+/** Ends the program over arguments that `parseArgs` has refused. */
+export function usageError(error, usage) {
+  console.error(`${error.message}\nusage: ${usage}`);
+  process.exit(2);
+}
+
+export const hasPnpm = spawnSync("pnpm", ["--version"], { stdio: "ignore" }).status === 0;
 
 /** Runs pnpm: the one that runs this script, or the pinned one when called by plain `node`. */
 export function pnpm(args, options) {
@@ -74,8 +80,11 @@ export function emptyProject(packed) {
   return folder;
 }
 
-/** Runs named steps one after another; a failed one does not stop the rest. Sets the exit code. */
-export function runSteps(steps) {
+/**
+ * Runs named steps one after another; a failed one does not stop the rest, unless each needs those before it. Sets the exit
+ * code.
+ */
+export function runSteps(steps, { chained = false } = {}) {
   let failed = 0;
   for (const [name, step] of steps) {
     const begin = performance.now();
@@ -86,6 +95,7 @@ export function runSteps(steps) {
     } catch (error) {
       failed += 1;
       console.error(`FAIL  ${name}\n${error instanceof Error ? error.message : String(error)}`);
+      if (chained) break;
     }
   }
   if (failed > 0) {

@@ -69,10 +69,10 @@ export function hasLines(text: string, part: string): boolean {
 }
 
 export function readDocuments(): Document[] {
-  const names = ["README.md", "CONTRIBUTING.md"];
+  const names = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md"];
   for (const name of readdirSync(path.join(root, "packages"))) names.push(`packages/${name}/README.md`);
   // `docs/api` and `docs/packages` are made for the site.
-  for (const folder of ["docs", "docs/guide", "docs/recipes"]) {
+  for (const folder of ["docs", "docs/decisions", "docs/guide", "docs/recipes"]) {
     for (const name of readdirSync(path.join(root, folder))) names.push(`${folder}/${name}`);
   }
   return names
