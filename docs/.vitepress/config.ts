@@ -51,6 +51,8 @@ export default defineConfig({
   vite: {
     resolve: { conditions: ["@scope/source"] },
     worker: { format: "es" },
+    // The index of the search is one, and loaded when somebody searches.
+    build: { chunkSizeWarningLimit: 2_000 },
     // Messages name classes.
     esbuild: { keepNames: true },
     plugins: [

@@ -73,7 +73,11 @@ describe("the pages", { timeout: 600_000 }, () => {
       await page.emulateMedia({ colorScheme: "light" });
       await page.goto(site.url + address);
       await page.locator("#app h1").first().waitFor();
-      if (address === "/playground") await page.getByLabel("Program", { exact: true }).waitFor();
+      if (address === "/playground") {
+        await page.getByLabel("Program", { exact: true }).waitFor();
+        await page.getByRole("button", { name: "Run" }).click();
+        await page.locator("[data-state=ended]").waitFor();
+      }
       await look(address, axe());
       // Only the colours differ.
       await page.emulateMedia({ colorScheme: "dark" });
