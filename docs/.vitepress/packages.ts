@@ -29,10 +29,15 @@ export function packages(): Package[] {
     .filter(({ isPrivate }) => !isPrivate);
 }
 
-/** Copies the READMEs to where VitePress, and its search, look for pages. */
+/** Copies the READMEs to where VitePress, and its search, look for pages. Their pictures stay where they are. */
 export function writePackagePages(): void {
   mkdirSync(path.join(docs, "packages"), { recursive: true });
   for (const { name, folder } of packages()) {
-    writeFileSync(path.join(docs, "packages", `${name}.md`), readFileSync(path.join(folder, "README.md")));
+    const text = readFileSync(path.join(folder, "README.md"), "utf8");
+    const pictures = /(\s(?:src|srcset)="|!\[[^\]]*\]\()(?![a-z]+:|[/#])/g;
+    writeFileSync(
+      path.join(docs, "packages", `${name}.md`),
+      text.replace(pictures, `$1../../packages/${name}/`),
+    );
   }
 }
