@@ -1,5 +1,5 @@
 /** The published packages, found by looking. */
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 export const docs = path.join(import.meta.dirname, "..");
@@ -31,13 +31,15 @@ export function packages(): Package[] {
 
 /** Copies the READMEs to where VitePress, and its search, look for pages. Their pictures stay where they are. */
 export function writePackagePages(): void {
-  mkdirSync(path.join(docs, "packages"), { recursive: true });
-  for (const { name, folder } of packages()) {
+  const pages = path.join(docs, "packages");
+  mkdirSync(pages, { recursive: true });
+  const wanted = packages();
+  // Of a package that is gone.
+  const stale = readdirSync(pages).filter((file) => !wanted.some(({ name }) => file === `${name}.md`));
+  for (const file of stale) rmSync(path.join(pages, file), { recursive: true });
+  for (const { name, folder } of wanted) {
     const text = readFileSync(path.join(folder, "README.md"), "utf8");
     const pictures = /(\s(?:src|srcset)="|!\[[^\]]*\]\()(?![a-z]+:|[/#])/g;
-    writeFileSync(
-      path.join(docs, "packages", `${name}.md`),
-      text.replace(pictures, `$1../../packages/${name}/`),
-    );
+    writeFileSync(path.join(pages, `${name}.md`), text.replace(pictures, `$1../../packages/${name}/`));
   }
 }
