@@ -35,7 +35,7 @@ const defaultExport = {
 
 export default defineConfig(
   {
-    ignores: ["**/dist/", "**/coverage/", "**/node_modules/", "**/.turbo/"],
+    ignores: ["**/dist/", "**/coverage/", "**/node_modules/", "**/.turbo/", "docs/.vitepress/{cache,.temp}/"],
   },
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   eslint.configs.recommended,
@@ -177,6 +177,22 @@ export default defineConfig(
     rules: { "no-restricted-imports": ["error", { patterns: [deepImportsOfTests, otherPackages] }] },
   },
   {
+    // The playground shows the inspector's time line.
+    files: ["docs/.vitepress/theme/**/*.ts"],
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            { ...deepImports, group: [...deepImports.group, "!@scope/inspect/view"] },
+            otherPackages,
+          ],
+        },
+      ],
+    },
+  },
+  {
+    // What these tools read is the default export.
     files: [
       "*.config.{js,ts}",
       "*.config.*.ts",
@@ -185,6 +201,10 @@ export default defineConfig(
       // They are no tests, and use helpers of the tests.
       "scripts/runtimes/*.ts",
       "scripts/check-bundlers.mjs",
+      "docs/*.config.ts",
+      "docs/.vitepress/config.ts",
+      "docs/.vitepress/theme/index.ts",
+      "docs/.vitepress/theme/env.d.ts",
       "packages/*/test/fixtures/*.config.ts",
     ],
     rules: { "no-restricted-syntax": "off", "no-restricted-imports": "off" },

@@ -38,6 +38,15 @@ export default defineConfig({
       },
       { extends: true, test: { name: "bench", include: ["bench/test/**/*.test.ts"] } },
       { extends: true, test: { name: "scripts", include: ["scripts/test/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: {
+          name: "docs",
+          include: ["docs/test/**/*.test.ts"],
+          // They need a browser: `pnpm docs:check`.
+          exclude: ["**/*.chromium.test.ts"],
+        },
+      },
     ],
     coverage: {
       provider: "v8",

@@ -21,6 +21,8 @@ const steps = [
   ["start", "--list"],
   ["start"],
   ["test:browser"],
+  // Its tests need a browser too.
+  [hasChromium || process.env.CI !== undefined ? "docs:check" : "docs:build"],
   ["check:bundlers"],
   ["runtimes", "--short"],
   ["bench:packages", "--short"],

@@ -138,7 +138,7 @@ ${values.map(({ name, summary }) => link(name, `API.md#${anchor(name)}`, firstSe
 ${[
   link("src/index.ts", "src/index.ts", "the sources"),
   link("CHANGELOG.md", "CHANGELOG.md", "what changed, version by version"),
-  link("Guide to the core", `${repository}/docs/guide.md`, "every piece with a program that runs"),
+  link("Guide to the core", `${repository}/docs/guide/core.md`, "every piece with a program that runs"),
   link("Design", `${repository}/docs/design.md`, "the laws L1 to L11, the states, the reasons"),
   link("All packages", `${repository}/docs/llms.txt`),
 ].join("\n")}
@@ -173,7 +173,7 @@ ${packages
 ${[
   link(
     "Guide",
-    address("docs/guide.md"),
+    address("docs/guide/core.md"),
     "every piece of the core with a program that runs, and the pitfalls",
   ),
   link("Design", address("docs/design.md"), "the laws L1 to L11, the states, the reasons"),

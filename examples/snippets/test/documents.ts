@@ -9,7 +9,8 @@ export interface Snippet {
   readonly file: string;
   /** The whole program, and each region by itself; without marker lines and common indentation. */
   readonly texts: readonly string[];
-  readonly output: string;
+  /** What it prints; nothing for a test, which runs by itself, and for what a snippet starts. */
+  readonly output: string | undefined;
 }
 
 export interface Block {
@@ -29,16 +30,22 @@ export interface Document {
 const outputMarker = "// Output:\n";
 
 export function readSnippets(): Snippet[] {
-  return readdirSync(snippetFolder)
-    .filter((name) => name.endsWith(".ts"))
-    .map((name) => {
-      const file = path.join(snippetFolder, name);
+  const tests = path.join(root, "examples", "snippets", "test");
+  const files = [snippetFolder, tests].flatMap((folder) =>
+    readdirSync(folder).map((name) => path.join(folder, name)),
+  );
+  return files
+    .filter((file) => /(src.*\.(ts|mjs)|recipe-[\w-]+\.test\.ts)$/.test(path.relative(root, file)))
+    .map((file) => {
       const text = readFileSync(file, "utf8");
-      const [program, output = "", ...more] = text.split(outputMarker);
-      if (program === undefined || output === "" || more.length > 0) {
-        throw new Error(`${name} must end with one block "// Output:"`);
+      const [program, output, ...more] = text.split(outputMarker);
+      const isProgram = file.startsWith(snippetFolder) && file.endsWith(".ts");
+      if (program === undefined || (output === undefined) === isProgram || output === "" || more.length > 0) {
+        throw new Error(
+          `${path.basename(file)}: programs end with one block "// Output:", other files have none`,
+        );
       }
-      return { file, texts: [plain(program), ...regions(program)], output: output.replace(/^\/\/ ?/gm, "") };
+      return { file, texts: [plain(program), ...regions(program)], output: output?.replace(/^\/\/ ?/gm, "") };
     });
 }
 
@@ -64,7 +71,8 @@ export function hasLines(text: string, part: string): boolean {
 export function readDocuments(): Document[] {
   const names = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md"];
   for (const name of readdirSync(path.join(root, "packages"))) names.push(`packages/${name}/README.md`);
-  for (const folder of ["docs", "docs/decisions"]) {
+  // `docs/api` and `docs/packages` are made for the site.
+  for (const folder of ["docs", "docs/decisions", "docs/guide", "docs/recipes"]) {
     for (const name of readdirSync(path.join(root, folder))) names.push(`${folder}/${name}`);
   }
   return names
