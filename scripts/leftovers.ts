@@ -62,24 +62,27 @@ export class Inventory {
   readonly #functions = functions();
   readonly #signals = new Signals();
 
-  /** What was not there before, in words. What is being closed gets a while for it. Puts listeners back. */
-  async leftovers(patience = PATIENCE): Promise<string[]> {
-    const end = now() + patience;
+  /**
+   * What was not there before, in words. What is being closed gets a while for it. Puts listeners back. `clients` says that clients
+   * such as the platform's `fetch` were used, which keep connections, and listen to signals, until they see fit.
+   */
+  async leftovers({ clients = false } = {}): Promise<string[]> {
+    const end = now() + (clients ? 0 : PATIENCE);
     let handles = this.#handles();
     for (let round = 0; handles.length > 0 && now() < end; round++) {
       if (round < TURNS) await turn();
       else await new Promise((resolve) => wait(resolve, 5));
       handles = this.#handles();
     }
-    const left = [...handles, ...this.#strangers(), ...this.#replaced(), ...backgroundTasks()];
+    const left = [...this.#strangers(), ...this.#replaced(), ...backgroundTasks()];
+    this.#signals.restore();
+    if (clients) return left;
     const { gc } = globalThis as Host;
     if (gc !== undefined && this.#signals.count > 0) {
       await new Promise((resolve) => wait(resolve, 0));
       gc();
     }
-    left.push(...this.#signals.listened());
-    this.#signals.restore();
-    return left;
+    return [...left, ...handles, ...this.#signals.listened()];
   }
 
   /** A signal of the test runner's own. */

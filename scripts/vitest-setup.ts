@@ -42,7 +42,7 @@ afterEach(async () => {
 // The first of all `afterAll` hooks, so the last one to run.
 afterAll(async () => {
   const file = expect.getState().testPath ?? "the file";
-  const left = await inventory.leftovers();
+  const left = await inventory.leftovers({ clients: file.includes("/examples/") });
   await expectNoStrays(file);
   if (left.length > 0) throw new Error(`${file} left behind:\n  ${left.join("\n  ")}`);
 });
