@@ -183,10 +183,7 @@ export default defineConfig(
       "no-restricted-imports": [
         "error",
         {
-          patterns: [
-            { ...deepImports, group: [...deepImports.group, "!@scope/inspect/view"] },
-            otherPackages,
-          ],
+          patterns: [deepImports, otherPackages],
         },
       ],
     },
