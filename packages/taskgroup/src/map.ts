@@ -63,15 +63,22 @@ export function mapItems<T, R>(
         return true;
       }
 
-      function fill(arrived?: IteratorResult<T>): void {
+      function arrive(step: IteratorResult<T>): void {
+        try {
+          if (take(step)) fill();
+        } catch (error) {
+          reject(error);
+        }
+      }
+
+      function fill(): void {
         roomMade = noop;
         try {
-          if (arrived !== undefined && !take(arrived)) return;
           while (scope.size < concurrency || token.cancelRequested) {
             token.throwIfCancelled();
             const step = source.pull();
             if (step instanceof Promise) {
-              step.then(fill, reject);
+              step.then(arrive, reject);
               return;
             }
             if (!take(step)) return;
