@@ -230,14 +230,18 @@ export function unregister(leaf: CancellationToken): void {
 
 /** Cancels a token and everything below it (T4), unless it was cancelled before: the first call wins. */
 export function cancelToken(root: CancellationToken, error: CancelledError): void {
-  if (root._error) return;
-  const reached = [root];
-  for (const token of reached) {
-    if (token._error) continue;
+  const reached: CancellationToken[] = [];
+  // Once, whoever is below by two ways; not again, a live task that was cancelled alone.
+  const reach = (token: CancellationToken): void => {
+    if (token._error) return;
     token._error = error;
+    reached.push(token);
+  };
+  reach(root);
+  for (const token of reached) {
     const bridge = token._bridge;
-    if (bridge && /* @__KEY__ */ "_bridge" in bridge) reached.push(bridge);
-    for (let child = token._newest; child; child = child._older) reached.push(child);
+    if (bridge && /* @__KEY__ */ "_bridge" in bridge) reach(bridge);
+    for (let child = token._newest; child; child = child._older) reach(child);
   }
   reached.forEach(notify);
 }

@@ -60,12 +60,11 @@ const observers = /* @__PURE__ */ shared();
  */
 export function observe(observer: ScopeObserver): () => void {
   if (Object(observer) !== observer) throw wrongType("observer", "an object", observer);
-  observers.push(observer);
-  let observing = true;
-  return () => {
-    if (observing) observers.splice(observers.indexOf(observer), 1);
-    observing = false;
+  const unobserve = (): void => {
+    observers.delete(unobserve);
   };
+  observers.set(unobserve, observer);
+  return unobserve;
 }
 
 /** Tells the observers. Arguments, and no event object: a task has four of these, each as short-lived as they come. */
@@ -74,10 +73,11 @@ export function emit<K extends keyof ScopeObserver>(
   ...details: Parameters<Required<ScopeObserver>[K]>
 ): void;
 export function emit(what: keyof ScopeObserver, first: unknown, second?: unknown, third?: unknown): void {
-  // From the end, so that one may leave meanwhile.
-  for (let index = observers.length; index-- > 0;) {
+  if (observers.size === 0) return;
+  // Any of them may leave meanwhile.
+  for (const observer of observers.values()) {
     try {
-      (observers[index] as Handlers | undefined)?.[what]?.(first, second, third);
+      (observer as Handlers)[what]?.(first, second, third);
     } catch (error) {
       reportTaskError({ message: "Error in an observer", error });
     }
@@ -88,7 +88,7 @@ type Handlers = Record<string, ((first: unknown, second: unknown, third: unknown
 
 /** Whether anybody observes. */
 export function observed(): boolean {
-  return observers.length > 0;
+  return observers.size > 0;
 }
 
 /** The owner of a token, or of the nearest one above it that is anybody's. */
@@ -97,8 +97,9 @@ export function ownerOf(token: CancellationToken | undefined): TokenOwner | unde
   return token?._owner as TokenOwner | undefined;
 }
 
-function shared(): ScopeObserver[] {
-  const host = globalThis as { [KEY]?: ScopeObserver[] | undefined };
-  host[KEY] ??= [];
+/** By the function that ends the observation. */
+function shared(): Map<() => void, ScopeObserver> {
+  const host = globalThis as { [KEY]?: Map<() => void, ScopeObserver> | undefined };
+  host[KEY] ??= new Map();
   return host[KEY];
 }

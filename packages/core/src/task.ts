@@ -264,5 +264,9 @@ export function tell(task: Task<unknown>, listeners: Listeners): void {
 /** A native promise of the outcome (K4); every caller hangs a handler on it. */
 function outcomeOf<T>(task: Task<T>): Promise<T> {
   emit("awaited", task);
-  return Promise.resolve(task._end).then(() => (task.done ? task.result() : outcomeOf(task)));
+  return endOf(task);
+}
+
+function endOf<T>(task: Task<T>): Promise<T> {
+  return Promise.resolve(task._end).then(() => (task.done ? task.result() : endOf(task)));
 }

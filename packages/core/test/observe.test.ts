@@ -182,6 +182,46 @@ describe("observe", () => {
     );
   });
 
+  it("tells once of a task that was asked alone, before its scope is", async () => {
+    const log = record();
+    const gate = new Deferred();
+    const scope = new TaskScope({ name: "scope" });
+    const task = scope.spawn(() => gate.promise, { name: "task" });
+    log.take();
+    task.cancel("alone");
+    scope.cancel("all");
+    expect(log.take()).toEqual(["cancelRequested task AbortError", "cancelRequested scope AbortError"]);
+    gate.resolve();
+    await scope.join();
+  });
+
+  it("tells once of a scope and its task that are below what is cancelled by two ways", async () => {
+    const log = record();
+    using root = new CancellationSource();
+    using one = root.token.child();
+    using other = root.token.child();
+    using both = new CancellationSource({ parent: [one.token, other.token] });
+    const scope = new TaskScope({ name: "scope", token: both.token });
+    scope.spawn(waits, { name: "task" });
+    log.take();
+    root.cancel();
+    expect(log.take()).toEqual(["cancelRequested scope AbortError", "cancelRequested task AbortError"]);
+    await scope.stop();
+  });
+
+  it("tells once of who awaits a pending task, however long that runs", async () => {
+    const gate = new Deferred();
+    const scope = new TaskScope({ concurrency: 1 });
+    scope.spawn(() => gate.promise);
+    const pending = scope.spawn(() => flushMicrotasks(), { name: "pending" });
+    const log = record();
+    const awaited = pending.then(() => undefined);
+    gate.resolve();
+    await awaited;
+    expect(log.events.filter((line) => line.startsWith("awaited"))).toEqual(["awaited pending"]);
+    await scope.join();
+  });
+
   it("tells who is waited for, and who sleeps", async () => {
     vi.useFakeTimers();
     const log = record();
@@ -260,13 +300,31 @@ describe("observe", () => {
     const undoFirst = observe(first);
     const undoSecond = observe(everything(() => log.add("second")));
     const scope = new TaskScope();
-    expect(log.take()).toEqual(["second", "first"]);
+    expect(log.take()).toEqual(["first", "second"]);
     await scope.join();
     expect(log.take()).toEqual(["second", "second"]);
     undoSecond();
     undoSecond();
     await TaskScope.run(() => undefined);
     expect(log.events).toEqual([]);
+  });
+
+  it("tells each of several once, the oldest first, also when one takes others off meanwhile", () => {
+    const log = new EventLog();
+    const undoFirst = observe(everything(() => log.add("first")));
+    const undoSecond = observe(
+      everything(() => {
+        log.add("second");
+        undoFirst();
+        undoThird();
+      }),
+    );
+    const undoThird = observe(everything(() => log.add("third")));
+    void new TaskScope();
+    expect(log.take()).toEqual(["first", "second"]);
+    void new TaskScope();
+    expect(log.take()).toEqual(["second"]);
+    undoSecond();
   });
 
   it("tells an observer that was given twice twice, until both are over", () => {

@@ -24,21 +24,28 @@ export function mapItems<T, R>(
   concurrency: number,
   options: ScopeOptions,
 ): Promise<R[]> {
-  /** The results of the first `known` items, then the tasks of the others. */
+  /** The results; in the places that `places` names, the tasks that are to give them. */
   const results: (R | Task<R>)[] = [];
-  let known = 0;
+  const places: number[] = [];
   let roomMade = noop;
   const scope = new TaskScope({ ...options, onTaskDone }, new Failures());
   const { token } = scope;
 
   function onTaskDone({ status }: Task<unknown>): void {
-    for (; known < results.length; known++) {
-      const task = results[known] as Task<R>;
-      if (task.status !== "succeeded") break;
-      results[known] = task.result();
-    }
+    // Now and then, so O(1) for each: what is kept is a few times what is live, however long the oldest takes (L7).
+    if (places.length >= 4 * scope.size) collect();
     // Who fails makes no room: the others are cancelled next.
-    if (status === "succeeded") roomMade();
+    if (status !== "failed") roomMade();
+  }
+
+  function collect(): void {
+    let live = 0;
+    for (const place of places) {
+      const task = results[place] as Task<R>;
+      if (task.status === "succeeded") results[place] = task.result();
+      else places[live++] = place;
+    }
+    places.length = live;
   }
 
   /** Settles when nothing more is to be pulled. */
@@ -60,18 +67,26 @@ export function mapItems<T, R>(
         const { value } = step;
         const index = results.length;
         results.push(scope.spawn((own) => fn(value, own, index)));
+        places.push(index);
         return true;
       }
 
-      function fill(arrived?: IteratorResult<T>): void {
+      function arrive(step: IteratorResult<T>): void {
+        try {
+          if (take(step)) fill();
+        } catch (error) {
+          reject(error);
+        }
+      }
+
+      function fill(): void {
         roomMade = noop;
         try {
-          if (arrived !== undefined && !take(arrived)) return;
           while (scope.size < concurrency || token.cancelRequested) {
             token.throwIfCancelled();
             const step = source.pull();
             if (step instanceof Promise) {
-              step.then(fill, reject);
+              step.then(arrive, reject);
               return;
             }
             if (!take(step)) return;

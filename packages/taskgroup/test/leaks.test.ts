@@ -97,6 +97,29 @@ describe("one long-lived group", { timeout: 60_000 }, () => {
 });
 
 describe("map", { timeout: 60_000 }, () => {
+  it.each([2, 8, Infinity])(
+    "keeps little more than results of what has ended while the first item takes long, concurrency %d (L7)",
+    async (concurrency) => {
+      const first = new Deferred();
+      const called: WeakRef<object>[] = [];
+      const mapped = TaskGroup.map(
+        Array.from({ length: 1000 }, (_, index) => index),
+        async (item, token) => {
+          called.push(new WeakRef(token));
+          await (item === 0 ? first.promise : flushMicrotasks());
+          return -item;
+        },
+        { concurrency },
+      );
+      while (called.length < 1000) await macrotask();
+      await macrotask();
+      await collectGarbage();
+      expect(called.filter((ref) => ref.deref() !== undefined).length).toBeLessThan(50);
+      first.resolve();
+      expect((await mapped).every((result, index) => result === -index)).toBe(true);
+    },
+  );
+
   it("keeps nothing of 60,000 items but their results, while it goes on", async () => {
     const { token } = new CancellationSource();
     function* items(): Generator<number> {

@@ -971,6 +971,11 @@ describe("map over an iterator that breaks the language's protocol", () => {
   it.each([
     ["an iterator", { [Symbol.iterator]: () => ({ next: () => 5 }) }],
     ["an async iterator", { [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve(5) }) }],
+    ["an iterator that has none", { [Symbol.iterator]: () => ({ next: () => undefined }) }],
+    [
+      "an async iterator that has none",
+      { [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve() }) },
+    ],
   ])("rejects when the steps of %s are no objects, and calls nobody", async (_, items) => {
     const called: unknown[] = [];
     const { errors } = await groupError(TaskGroup.map(items as never, (item) => called.push(item)));
