@@ -21,17 +21,17 @@ export const short = [
 export const mutants = [
   // Observers
   {
-    name: "an observer that leaves takes the next one's turn",
+    name: "an observer stays",
     file: `${core}/src/observe.ts`,
-    find: "for (let index = observers.length; index-- > 0;) {",
-    replace: "for (let index = 0; index < observers.length; index++) {",
+    find: "    observers.delete(unobserve);\n",
+    replace: "",
     tests: [`${core}/test/observe.test.ts`],
   },
   {
-    name: "a second call of unobserve takes another observer away",
+    name: "a new observer takes the place of the others",
     file: `${core}/src/observe.ts`,
-    find: "    observing = false;\n",
-    replace: "",
+    find: "  observers.set(unobserve, observer);\n",
+    replace: "  observers.clear();\n  observers.set(unobserve, observer);\n",
     tests: [`${core}/test/observe.test.ts`],
   },
   {
@@ -53,8 +53,8 @@ export const mutants = [
   {
     name: "the second cancellation wins",
     file: `${core}/src/cancellation-token.ts`,
-    find: "    if (token._error) continue;\n",
-    replace: "",
+    find: "    if (token._error) return;\n    token._error",
+    replace: "    token._error",
     tests: [`${core}/test/cancellation-token.test.ts`, `${core}/test/cancellation-source.test.ts`],
   },
   {
@@ -167,7 +167,7 @@ export const mutants = [
   {
     name: "whoever awaits a pending task gets nothing",
     file: `${core}/src/task.ts`,
-    find: "(task.done ? task.result() : outcomeOf(task))",
+    find: "(task.done ? task.result() : endOf(task))",
     replace: "(task.done ? task.result() : (undefined as never))",
     tests: [`${core}/test/task.test.ts`, `${core}/test/task-scope.test.ts`],
   },
