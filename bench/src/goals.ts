@@ -186,7 +186,7 @@ export function judge(results: Results, runtime: string): Verdict[] {
     ["TaskGroup", "p-limit"],
     ["TaskGroup.map", "p-map"],
   ] as const) {
-    for (const size of [100, 10_000]) {
+    for (const size of [100, 1_000, 10_000]) {
       fasterThan(
         "d",
         ours,
