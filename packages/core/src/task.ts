@@ -198,9 +198,17 @@ export const OwnedTask = Task as unknown as new <T>(
 /** Calls the function of a task: its synchronous part runs here, its end comes in a microtask at the earliest (K1). */
 export function start<T>(task: Task<T>, fn: TaskFunction<T>): void {
   emit("taskStarted", task);
+  let promise: Promise<unknown>;
   try {
     // As `await` would: a native promise as it is, anything thenable adopted, a plain value wrapped.
-    follow(task, Promise.resolve(fn(task.token)));
+    promise = Promise.resolve(fn(task.token));
+  } catch (error) {
+    promise = Promise.reject(error);
+  }
+  // Before the reaction is registered, which runs in the context of now: an observer may have changed that for the function.
+  emit("taskSuspended", task);
+  try {
+    follow(task, promise);
   } catch (error) {
     follow(task, Promise.reject(error));
   }
@@ -209,7 +217,6 @@ export function start<T>(task: Task<T>, fn: TaskFunction<T>): void {
 function follow(task: Task<unknown>, promise: Promise<unknown>): void {
   // Two shared functions, bound by `this` alone: bound arguments or closures would cost more, memory above all.
   task._end = Promise.prototype.then.call(promise, succeed.bind(task), fail.bind(task));
-  emit("taskSuspended", task);
 }
 
 function succeed(this: Task<unknown>, value: unknown): void {

@@ -7,6 +7,7 @@ import {
   cancelAndWait,
   failAfter,
   moveOnAfter,
+  observe,
   setDebug,
   sleep,
 } from "@scope/core";
@@ -490,6 +491,45 @@ describe("a long-lived token", () => {
     }
     expect(await survivors(cancel())).toEqual([]);
     expect(source.token.cancelRequested).toBe(true);
+  });
+});
+
+describe("while somebody observes", { timeout: 60_000 }, () => {
+  it("a long-lived token keeps nothing of 20,000 scopes that closed", async () => {
+    using source = new CancellationSource();
+    const { token } = source;
+    const unobserve = observe({});
+    const grown = await growth(20_000, (count) =>
+      inBatches(count, () =>
+        TaskScope.run(
+          (scope) => {
+            new TaskScope({ token: scope.token }).cancel();
+            scope.spawn(() => 1);
+          },
+          { token },
+        ),
+      ),
+    );
+    unobserve();
+    expect(grown).toBeLessThan(MEGABYTE);
+  });
+
+  it("a scope was opened that closes, or is cancelled and dropped, afterwards: nothing keeps it", async () => {
+    using source = new CancellationSource();
+    const { token } = source;
+    async function open(): Promise<Watched> {
+      const unobserve = observe({});
+      const closed = new TaskScope({ token });
+      const below = new TaskScope({ token: closed.token });
+      const cancelled = new TaskScope({ token });
+      unobserve();
+      below.spawn((own) => sleep(Infinity, own));
+      closed.cancel();
+      cancelled.cancel();
+      await Promise.allSettled([below.join(), closed.join()]);
+      return { closed: new WeakRef(closed), below: new WeakRef(below), cancelled: new WeakRef(cancelled) };
+    }
+    expect(await survivors(await open())).toEqual([]);
   });
 });
 

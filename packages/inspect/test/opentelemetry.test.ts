@@ -70,6 +70,34 @@ describe(traceTasks, () => {
     });
   });
 
+  it("is not active in what is told of a task's end, nor around what is spawned there", async () => {
+    await tracer().startActiveSpan("request", async (request) => {
+      const scope = new TaskScope({
+        onTaskDone({ name }) {
+          tracer().startSpan(`after ${name}`).end();
+          if (name === "first") scope.spawn(() => 2, { name: "second" });
+        },
+      });
+      scope
+        .spawn(() => 1, { name: "first" })
+        .onDone(() => {
+          tracer().startSpan("listener").end();
+        });
+      await scope.join();
+      request.end();
+    });
+    expect(["after first", "listener", "second", "after second"].map(parentOf)).toEqual(
+      Array<string>(4).fill("request"),
+    );
+  });
+
+  it("of the calls of a map is below what is around the map, and not one below the other", async () => {
+    await TaskGroup.map([1, 2, 3], () => macrotask(), { concurrency: 1 });
+    expect(exporter.getFinishedSpans().map(({ parentSpanContext }) => parentSpanContext)).toEqual(
+      Array<undefined>(3).fill(undefined),
+    );
+  });
+
   it("is active in the task function and in what follows, and not around spawn", async () => {
     await tracer().startActiveSpan("request", async (request) => {
       await TaskScope.run(async (scope) => {

@@ -1374,6 +1374,34 @@ describe("the end of a supervisor", () => {
   });
 });
 
+describe("the reason of the signal that a supervisor follows", () => {
+  it.each([0, "", null, new Error("out")])(
+    "%s, thrown by a child that was asked, is a cancellation (L4)",
+    async (reason) => {
+      using reports = captureReports();
+      const controller = new AbortController();
+      const statuses: string[] = [];
+      const supervised = Supervisor.run(
+        async (supervisor) => {
+          const answer = async (token: CancellationToken): Promise<void> => {
+            await waits(token).catch(() => flushMicrotasks());
+            throw reason;
+          };
+          supervisor.supervise(answer, { name: "asked by the shutdown" });
+          void supervisor.supervise(answer, { name: "asked before" }).stop();
+          await Promise.resolve();
+          controller.abort(reason);
+          await waits(supervisor.token);
+        },
+        { token: controller.signal, onTaskDone: ({ status }) => void statuses.push(status) },
+      );
+      expect(await rejection(supervised)).toMatchObject({ source: "signal", reason });
+      expect(statuses).toEqual(["cancelled", "cancelled"]);
+      expect([...reports]).toEqual([]);
+    },
+  );
+});
+
 describe("after all children have ended", () => {
   it("an open supervisor takes new ones, which are stopped in order as before", async () => {
     const supervisor = open();
