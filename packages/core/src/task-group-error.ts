@@ -27,7 +27,8 @@ type ErrorClass = abstract new (...args: never) => Error;
 export class TaskGroupError extends /* @__PURE__ */ frameless(AggregateError) {
   declare readonly name: "TaskGroupError";
   declare errors: unknown[];
-  readonly #tasks: (Task<unknown> | undefined)[];
+  /** Whose failure each of `errors` is; `undefined` for the body's. */
+  declare readonly tasks: (Task<unknown> | undefined)[];
   readonly #title: string;
 
   /** @param message the first line, to which the count is added. */
@@ -41,12 +42,8 @@ export class TaskGroupError extends /* @__PURE__ */ frameless(AggregateError) {
     super(members, [`${message} (${count})`, ...members.slice(0, 3).map(firstLine)].join("\n"));
     this.#title = message;
     const owners = [...tasks];
-    this.#tasks = members.map((_, index) => owners[index]);
-  }
-
-  /** Whose failure each of `errors` is; `undefined` for the body's. Not enumerable, so no printer takes the tasks apart. */
-  get tasks(): (Task<unknown> | undefined)[] {
-    return this.#tasks;
+    // As `errors`: not enumerable, so that no printer takes the tasks apart.
+    Object.defineProperty(this, "tasks", { value: members.map((_, index) => owners[index]) });
   }
 
   static override readonly [Symbol.hasInstance] = /* @__PURE__ */ brand(() => this, "TaskGroupError");
