@@ -230,7 +230,7 @@ export class Recorder {
   }
 
   #closed(scope: TaskScope): void {
-    if (isKept(scope.name)) return;
+    if (isKept(scope.name) && this.#scopes.get(scope) === undefined) return;
     const record = this.#recordOf(scope);
     this.#forget(scope);
     if (record.inner !== undefined) this.#forget(record.inner);
@@ -358,7 +358,7 @@ export class Recorder {
   }
 }
 
-/** The nameless ones are no program's: each class keeps one instance for the engine. */
+/** The nameless ones are no program's, unless there are tasks in them: each class keeps one instance for the engine. */
 function isKept(name: string): boolean {
   return name === "";
 }
