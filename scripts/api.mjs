@@ -1,6 +1,7 @@
 // `pnpm api [--update]`: what each published package exports, in three forms that are made from its built types, and
 // compared with those in the repository: the report that reviewers read (`etc/NAME.api.md`), and in the package a page for
-// readers (`API.md`) and a door for tools (`llms.txt`). One for all packages is in `docs/llms.txt`.
+// readers (`API.md`) and a door for tools (`llms.txt`). One for all packages is in `docs/llms.txt`. A package with several entry
+// points has a report for each.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -18,11 +19,28 @@ try {
 
 const stage = temporaryFolder("api");
 
-/** The report and the model of a built package, or a reason why there is none. */
+/** What can be imported from a package by name, the package itself first; without those that are imported for what they do. */
+function entriesOf({ folder, manifest }) {
+  return Object.entries(manifest.exports)
+    .filter(([, target]) => target.types !== undefined)
+    .map(([subpath, target]) => ({
+      specifier: path.posix.join(manifest.name, subpath),
+      name: [path.basename(folder), ...subpath.split("/").slice(1)].join("."),
+      types: path.join(folder, target.types),
+    }))
+    .filter(({ types }) => {
+      if (!existsSync(types)) throw new Error(`${manifest.name} is not built: run \`pnpm build\` first`);
+      return /^export\b/m.test(readFileSync(types, "utf8"));
+    });
+}
+
+/** The reports and the models of a built package, or a reason why there are none. */
 function extract({ folder, manifest }) {
-  const types = path.join(folder, "dist", "index.d.ts");
-  if (!existsSync(types)) throw new Error(`${manifest.name} is not built: run \`pnpm build\` first`);
-  const name = path.basename(folder);
+  const entries = entriesOf({ folder, manifest }).map((entry) => extractEntry(folder, manifest, entry));
+  return { name: path.basename(folder), folder, manifest, entries };
+}
+
+function extractEntry(folder, manifest, { specifier, name, types }) {
   const none = { logLevel: "none" };
   const config = ExtractorConfig.prepare({
     configObjectFullPath: path.join(folder, "api-extractor.json"),
@@ -66,9 +84,8 @@ function extract({ folder, manifest }) {
   });
   if (problems.length > 0) throw new Error(`${manifest.name}\n${problems.join("\n")}`);
   return {
+    specifier,
     name,
-    folder,
-    manifest,
     report: readFileSync(path.join(stage, `${name}.api.md`), "utf8"),
     model: readJson(path.join(stage, `${name}.api.json`)),
   };
@@ -80,16 +97,22 @@ const compilation = {
 };
 
 function quiet(none) {
-  const ids = ["ae-missing-release-tag", "ae-undocumented", "ae-forgotten-export", "ae-unresolved-link"];
-  return Object.fromEntries(ids.map((id) => [id, none]));
+  const ids = [
+    "missing-release-tag",
+    "undocumented",
+    "forgotten-export",
+    "unresolved-link",
+    "misplaced-package-tag",
+  ];
+  return Object.fromEntries(ids.map((id) => [`ae-${id}`, none]));
 }
 
 const packages = publicPackages().map(extract);
 const files = new Map(
-  packages.flatMap(({ name, folder, manifest, report, model }) => [
-    [path.join(root, "etc", `${name}.api.md`), report],
-    [path.join(folder, "API.md"), page(manifest, model)],
-    [path.join(folder, "llms.txt"), summaryForTools(manifest, model)],
+  packages.flatMap(({ folder, manifest, entries }) => [
+    ...entries.map(({ name, report }) => [path.join(root, "etc", `${name}.api.md`), report]),
+    [path.join(folder, "API.md"), page(manifest, entries)],
+    [path.join(folder, "llms.txt"), summaryForTools(manifest, entries)],
   ]),
 );
 files.set(path.join(root, "docs", "llms.txt"), summaryOfAll(packages));

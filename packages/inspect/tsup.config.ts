@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { type Options, defineConfig } from "tsup";
 import shared from "../../tsup.config.base.ts";
 import { buildPage } from "./build-page.ts";
@@ -11,6 +11,15 @@ const base = shared as Options;
  */
 export default defineConfig({
   ...base,
+  dts: {
+    ...(base.dts as object),
+    entry: {
+      index: "src/index.ts",
+      register: "src/register.ts",
+      opentelemetry: "src/opentelemetry.ts",
+      view: "web/view.ts",
+    },
+  },
   entry: {
     index: "src/index.ts",
     register: "src/register.ts",
@@ -28,5 +37,14 @@ export default defineConfig({
   onSuccess: async () => {
     await mkdir("dist/web", { recursive: true });
     await writeFile("dist/web/page.js", await buildPage());
+    const maps = (await readdir("dist")).filter((file) => file.endsWith(".js.map"));
+    await Promise.all(maps.map((file) => nameThirdParties(`dist/${file}`)));
   },
 });
+
+/** Their sources are not in the package: the map says whose they are, and not where they lay when it was built. */
+async function nameThirdParties(file: string): Promise<void> {
+  const map = JSON.parse(await readFile(file, "utf8")) as { sources: string[] };
+  map.sources = map.sources.map((source) => source.replace(/^.*\/node_modules\//, "third-party/"));
+  await writeFile(file, JSON.stringify(map));
+}

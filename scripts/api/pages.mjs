@@ -78,16 +78,23 @@ function section({ name, signatures, summary, members }) {
 }
 
 /** Everything that a package exports, on one page. */
-export function page(manifest, model) {
-  const all = exportsOf(model);
-  const blocks = kinds.flatMap(([title, wanted]) => {
-    const found = all.filter(({ kind, exported }) => exported && wanted.includes(kind));
-    return found.length === 0 ? [] : [`## ${title}`, ...found.flatMap(section)];
+export function page(manifest, entries) {
+  const found = entries.map(({ specifier, model }) => ({ specifier, all: exportsOf(model) }));
+  const shown = new Set();
+  const isNew = ({ kind, name }) => !shown.has(`${kind} ${name}`) && shown.add(`${kind} ${name}`);
+  const blocks = found.flatMap(({ specifier, all }) => {
+    const of = specifier === manifest.name ? "" : ` of \`${specifier}\``;
+    return kinds.flatMap(([title, wanted]) => {
+      const listed = all.filter(({ kind, exported }) => exported && wanted.includes(kind)).filter(isNew);
+      return listed.length === 0 ? [] : [`## ${title}${of}`, ...listed.flatMap(section)];
+    });
   });
-  const inner = all.filter(({ exported }) => !exported);
+  const every = found.flatMap(({ all }) => all);
+  const known = new Set(every.filter(({ exported }) => exported).map(({ name }) => name));
+  const inner = every.filter(({ name }) => !known.has(name));
   const intro =
     "Everything that this package exports: signatures, and the first paragraph of each doc comment. The [README](README.md) says " +
-    "how long things live, what happens when they fail and when they are cancelled; `dist/index.d.ts` has the whole comments, with " +
+    `how long things live, what happens when they fail and when they are cancelled; ${entries.length > 1 ? "`dist/*.d.ts` have" : "`dist/index.d.ts` has"} the whole comments, with ` +
     "examples. All durations are milliseconds. Generated from the types; `npx --yes pnpm@12 run api:update` writes it.";
   return [
     `# ${manifest.name}: the API on one page`,
@@ -106,9 +113,12 @@ const link = (text, address, note) => `- [${text}](${address})${note ? `: ${note
 const anchor = (name) => name.toLowerCase();
 
 /** The door of a package for tools, as llmstxt.org has it. */
-export function summaryForTools(manifest, model) {
-  const found = exportsOf(model).filter(({ exported, kind }) => exported && kind !== "Namespace");
-  const values = found.filter(({ kind }) => kind !== "Interface" && kind !== "TypeAlias");
+export function summaryForTools(manifest, entries) {
+  const values = entries.flatMap(({ specifier, model }) =>
+    exportsOf(model)
+      .filter(({ exported, kind }) => exported && !["Namespace", "Interface", "TypeAlias"].includes(kind))
+      .map((found) => ({ ...found, of: specifier === manifest.name ? "" : `from \`${specifier}\`: ` })),
+  );
   const needs = Object.keys(manifest.dependencies ?? {});
   const repository = files(manifest);
   return `# ${manifest.name}
@@ -131,7 +141,7 @@ ${[
 
 ## Exports
 
-${values.map(({ name, summary }) => link(name, `API.md#${anchor(name)}`, firstSentence(summary))).join("\n")}
+${values.map(({ name, of, summary }) => link(name, `API.md#${anchor(name)}`, `${of}${firstSentence(summary)}`)).join("\n")}
 
 ## Optional
 

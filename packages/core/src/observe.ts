@@ -15,8 +15,12 @@ export type TokenOwner = Task<unknown> | TaskScope;
  * built on one speaks for that owner.
  */
 export interface ScopeObserver {
-  /** `parent` owns the token that the scope was given, or is the owner of the nearest one above that. */
-  scopeOpened?(scope: TaskScope, parent: TokenOwner | undefined): void;
+  /**
+   * `parent` owns the token that the scope was given, or is the owner of the nearest one above that; `kind` is its policy's,
+   * "TaskScope" without one.
+   */
+  scopeOpened?(scope: TaskScope, parent: TokenOwner | undefined, kind: string): void;
+  /** Not told of a scope that its owner never closes: that of a supervisor's attempts, which hangs below the supervisor's own. */
   scopeClosed?(scope: TaskScope): void;
   /** `options` as given to `spawn`; an owner that restarts adds how many predecessors the task has. */
   taskSpawned?(

@@ -181,7 +181,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     this.token = new Token(options.shield === true ? undefined : outer);
     if (observed()) {
       this.token._owner = this;
-      emit("scopeOpened", this, ownerOf(outer));
+      emit("scopeOpened", this, ownerOf(outer), policy.kind);
     }
     if (concurrency !== Infinity) this.#slots = new Slots(concurrency);
     if (timeout !== Infinity) {

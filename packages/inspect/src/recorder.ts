@@ -3,8 +3,7 @@
  * their scopes when somebody looks, and dated by their numbers.
  *
  * Invariants
- * - I1. `#scopes` has every scope that was opened, or seen, while observed and has not closed. Those that have stood empty
- *   for a while are held weakly: whoever drops a scope need not close it.
+ * - I1. `#scopes` has every scope that was opened, or seen, while observed, and has neither closed nor been dropped.
  * - I2. Of tasks something is kept only while they live, and only if they have slept or waited for another; what has stayed behind is dropped when the table has doubled.
  * - I3. Nothing here refers to a task, its result or its error.
  * - I4. A supervisor's two scopes have one record each, and one number; its keeper is told to nobody.
@@ -21,6 +20,7 @@ import { Birthdays } from "./birthdays.ts";
 import { Clock } from "./clock.ts";
 import { type Current, current } from "./current.ts";
 import { FOREIGN, numberOf } from "./ids.ts";
+import { ScopeTable } from "./scope-table.ts";
 import { callSite } from "./sites.ts";
 import { Starts } from "./starts.ts";
 import { describeValue, stackOf } from "./text.ts";
@@ -29,7 +29,6 @@ import {
   type Details,
   NOBODY,
   SCOPE_CLOSED,
-  SCOPE_OPENED,
   TASK_DONE,
   TASK_SPAWNED,
   TASK_STARTED,
@@ -93,14 +92,11 @@ export class Recorder {
   readonly #current: Current | undefined;
   readonly #unobserve: () => void;
 
-  readonly #scopes = new Map<TaskScope, ScopeRecord>();
-  #weak: readonly WeakRef<TaskScope>[] = [];
-  readonly #idle = new WeakMap<TaskScope, ScopeRecord>();
+  readonly #scopes = new ScopeTable<ScopeRecord>();
   /** The one that was asked for last. */
   #seen: TaskScope | undefined;
   #seenRecord: ScopeRecord | undefined;
   #lastScope = 0;
-  #mostScopes = 1024;
   #opened: ScopeRecord | undefined;
   #openedScope: TaskScope | undefined;
   /** Keepers that live. */
@@ -120,10 +116,10 @@ export class Recorder {
   constructor({ events, waits, sites }: RecorderOptions) {
     this.timeline = new Timeline(events, this.#clock);
     this.#sites = sites;
-    this.#current = waits ? current() : undefined;
+    this.#current = waits ? current(this.#clock) : undefined;
     this.#unobserve = observe({
-      scopeOpened: (scope, parent) => {
-        this.#open(scope, parent);
+      scopeOpened: (scope, parent, kind) => {
+        this.#open(scope, parent, kind);
       },
       scopeClosed: (scope) => {
         this.#closed(scope);
@@ -163,14 +159,7 @@ export class Recorder {
 
   /** All scopes that live. */
   scopes(): ReadonlyMap<TaskScope, ScopeRecord> {
-    const scopes = new Map<TaskScope, ScopeRecord>();
-    for (const ref of this.#weak) {
-      const scope = ref.deref();
-      const record = scope && this.#idle.get(scope);
-      if (scope && record && scope.state !== "closed") scopes.set(scope, record);
-    }
-    for (const [scope, record] of this.#scopes) scopes.set(scope, record);
-    return scopes;
+    return this.#scopes.live();
   }
 
   spawnedAt(number: number): number {
@@ -241,7 +230,7 @@ export class Recorder {
   }
 
   #closed(scope: TaskScope): void {
-    if (isKept(scope)) return;
+    if (isKept(scope.name) && this.#scopes.get(scope) === undefined) return;
     const record = this.#recordOf(scope);
     this.#forget(scope);
     if (record.inner !== undefined) this.#forget(record.inner);
@@ -261,81 +250,53 @@ export class Recorder {
     this.timeline.add(CANCEL_REQUESTED, number, NOBODY, details);
   }
 
-  #open(scope: TaskScope, parent: TokenOwner | undefined): void {
-    if (isKept(scope)) return;
-    if (this.#scopes.size >= this.#mostScopes) this.#sweep();
+  #open(scope: TaskScope, parent: TokenOwner | undefined, kind: string): void {
     const outer = this.#opened;
     const { name } = scope;
+    if (isKept(name)) return;
     // A supervisor opens the scope of its attempts right after its own, below it and under the same name.
-    if (
-      outer !== undefined &&
-      parent === this.#openedScope &&
-      outer.name === name &&
-      outer.kind === "Supervisor"
-    ) {
+    if (outer !== undefined && parent === this.#openedScope && outer.name === name) {
       outer.inner = scope;
-      this.#scopes.set(scope, { ...outer, inner: undefined });
+      this.#scopes.add(scope, { ...outer, inner: undefined });
       this.#opened = this.#openedScope = undefined;
       return;
     }
-    const record = this.#record(scope, parent === undefined ? NOBODY : this.#ownerNumber(parent));
-    const isSupervisor = record.kind === "Supervisor";
+    const above = parent === undefined ? NOBODY : this.#ownerNumber(parent);
+    const record = this.#record(scope, above, kind, name);
+    const isSupervisor = kind === "Supervisor";
     this.#opened = isSupervisor ? record : undefined;
     this.#openedScope = isSupervisor ? scope : undefined;
-    this.timeline.add(SCOPE_OPENED, ofScope(record.number), record.parent, record);
+    this.timeline.opened(ofScope(record.number), above, kind, name);
   }
 
-  #record(scope: TaskScope, parent: number): ScopeRecord {
+  #record(scope: TaskScope, parent: number, kind: string, name: string): ScopeRecord {
     this.#clock.tick();
     const record: ScopeRecord = {
       number: ++this.#lastScope,
-      kind: kindOf(scope),
-      name: scope.name,
+      kind,
+      name,
       parent,
       openedAt: this.#clock.latest,
       site: this.#sites ? callSite() : undefined,
       inner: undefined,
       sleepsUntil: undefined,
     };
-    this.#scopes.set(scope, record);
+    this.#scopes.add(scope, record);
     return record;
   }
 
   /** Of one that has stood idle, or was opened before anybody observed, as well. */
   #recordOf(scope: TaskScope): ScopeRecord {
     if (scope === this.#seen && this.#seenRecord !== undefined) return this.#seenRecord;
-    const record = this.#scopes.get(scope);
-    if (record !== undefined) {
-      this.#seen = scope;
-      this.#seenRecord = record;
-      return record;
-    }
-    const idle = this.#idle.get(scope);
-    if (idle === undefined) return this.#record(scope, NOBODY);
-    this.#idle.delete(scope);
-    this.#scopes.set(scope, idle);
-    return idle;
+    const record = this.#scopes.get(scope) ?? this.#record(scope, NOBODY, kindOf(scope), scope.name);
+    this.#seen = scope;
+    this.#seenRecord = record;
+    return record;
   }
 
   #forget(scope: TaskScope): void {
     this.#scopes.delete(scope);
     this.#seen = this.#seenRecord = undefined;
-  }
-
-  /** I1 */
-  #sweep(): void {
-    const weak = this.#weak.filter((ref) => {
-      const scope = ref.deref();
-      return scope !== undefined && this.#idle.has(scope);
-    });
-    for (const [scope, record] of this.#scopes) {
-      if (scope.size > 0 || scope.state !== "open") continue;
-      this.#forget(scope);
-      this.#idle.set(scope, record);
-      weak.push(new WeakRef(scope));
-    }
-    this.#weak = weak;
-    this.#mostScopes = Math.max(1024, this.#scopes.size * 2);
   }
 
   #ownerNumber(owner: TokenOwner): number {
@@ -381,7 +342,7 @@ export class Recorder {
   /** I2: code that goes on after its task has ended still waits in its name. */
   #sweepWaits(): void {
     const live = new Set<number>();
-    for (const scope of this.#scopes.keys()) for (const task of scope.tasks) live.add(numberOf(task));
+    for (const scope of this.#scopes.live().keys()) for (const task of scope.tasks) live.add(numberOf(task));
     for (const task of this.waits.keys()) if (!live.has(task)) this.waits.delete(task);
     this.#mostWaits = Math.max(1024, this.waits.size * 2);
   }
@@ -397,12 +358,12 @@ export class Recorder {
   }
 }
 
-/** The nameless ones are no program's: each class keeps one instance for the engine. */
-function isKept(scope: TaskScope): boolean {
-  return scope.name === "";
+/** The nameless ones are no program's, unless there are tasks in them: each class keeps one instance for the engine. */
+function isKept(name: string): boolean {
+  return name === "";
 }
 
-/** "TaskGroup", of `TaskGroup "ingest" (open, ...)`. */
+/** Of one that was opened before anybody observed: "TaskGroup", of `TaskGroup "ingest" (open, ...)`. */
 function kindOf(scope: TaskScope): string {
   try {
     const text = scope.toString();

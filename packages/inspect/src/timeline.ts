@@ -17,7 +17,7 @@ const TYPES = [
   "task-spawned",
 ] as const;
 
-export const SCOPE_OPENED = 0;
+const SCOPE_OPENED = 0;
 export const SCOPE_CLOSED = 1;
 export const TASK_SPAWNED = 2;
 export const TASK_STARTED = 3;
@@ -27,14 +27,13 @@ export const TASK_DONE = 5;
 const TASK_BEGUN = 6;
 
 /** What of an event's details goes into it. */
-const SHOWN = ["kind", "name", "restarts", "reason", "source", "error", "stack"] as const;
+const SHOWN = ["name", "restarts", "reason", "source", "error", "stack"] as const;
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** What of an event is text. */
 export type Details =
   | string
-  | { readonly kind: string; readonly name: string }
   | { readonly name: string | undefined; readonly restarts: number }
   | { readonly reason: string; readonly source: CancelSource }
   | { readonly error: string; readonly stack: string | undefined };
@@ -50,6 +49,10 @@ const STATUSES: readonly TaskStatus[] = ["pending", "running", "succeeded", "fai
 const WIDTH = 4;
 /** Added to the type of an event that has details. */
 const DETAILED = 8;
+/** So many times the kind of an opened scope is added to its type: by number, since objects that stay cost a collection of garbage. */
+const KIND = 16;
+/** More than there are in any program. */
+const KINDS = 1_000;
 
 export class Timeline {
   readonly #clock: Clock;
@@ -61,6 +64,7 @@ export class Timeline {
   #count = 0;
   #slot = 0;
   #last = 0;
+  readonly #kinds = ["TaskScope"];
 
   constructor(size: number, clock: Clock) {
     this.#clock = clock;
@@ -81,6 +85,12 @@ export class Timeline {
     records[start + 3] = link;
     this.#count++;
     this.#slot = slot + 1 === this.#size ? 0 : slot + 1;
+  }
+
+  opened(owner: number, parent: number, kind: string, name: string): void {
+    let index = this.#kinds.indexOf(kind);
+    if (index < 0) index = this.#kinds.length < KINDS ? this.#kinds.push(kind) - 1 : 0;
+    this.add(SCOPE_OPENED + KIND * index, owner, parent, name);
   }
 
   /** The task that the last event was about has started. */
@@ -107,6 +117,10 @@ export class Timeline {
     const type = TYPES[number]!;
     const details = this.#details[slot];
     const event: Mutable<TimelineEvent> = { seq, at, type, id: idOf(owner) };
+    if (type === "scope-opened") {
+      event.kind = this.#kinds[Math.floor(detailed / KIND)]!;
+      event.name = details as string;
+    }
     if (type === "task-spawned") {
       event.name = typeof details === "string" ? details : `task-${event.id.slice(1)}`;
       event.status = number === TASK_BEGUN ? "running" : "pending";

@@ -37,6 +37,22 @@ describe("a snapshot", () => {
     expect((await inspected.snapshot()).scopes).toEqual([]);
   });
 
+  it("passes over scopes without a name, which classes keep for the engine, until there is a task in one", async () => {
+    const inspected = inspecting();
+    const kept = new TaskScope({ name: "" });
+    const group = new TaskGroup({ name: "" });
+    expect((await inspected.snapshot()).scopes).toEqual([]);
+    await group.join();
+    expect((await inspected.events(1)).events).toEqual([]);
+    kept.spawn(waits, { name: "task" });
+    expect(tree(await inspected.snapshot())).toEqual([
+      'TaskScope "" open AGE, 1 task',
+      '└─ "task" running AGE',
+    ]);
+    await kept.stop();
+    expect((await inspected.snapshot()).scopes).toEqual([]);
+  });
+
   it("has a scope whose parent has gone stand by itself", async () => {
     const inspected = inspecting();
     const outer = new TaskScope({ name: "outer" });
