@@ -49,7 +49,7 @@ describe.concurrent("a snippet", { timeout: 60_000 }, () => {
 
 describe("a code block of a document", () => {
   it("is labelled with a language that is checked, or needs no check", () => {
-    const known = ["ts", "text", "sh", "python", ""];
+    const known = ["ts", "text", "sh", "console", "html", "python", ""];
     expect(blocks.filter(({ language }) => !known.includes(language))).toEqual([]);
   });
 

@@ -92,12 +92,6 @@ class Refusal extends Error {
  *
  * @throws TypeError, RangeError for a bad option; the message names it.
  * @throws Error if the port is taken.
- *
- * @example
- * ```ts
- * await using server = await serveWeb(inspected);
- * console.log(server.url);
- * ```
  */
 export async function serveWeb(inspected: Inspected, options: WebOptions = {}): Promise<WebServer> {
   const { port = 0 } = options;
