@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { URL } from "node:url";
 import { createInterface } from "node:readline";
 
 const folder = mkdtempSync(path.join(tmpdir(), "scope-sockets-"));
@@ -48,10 +49,11 @@ try {
 
   const web = spawn(process.execPath, ["node_modules/@scope/inspect/dist/cli.js", "web", pid], { env });
   const [address] = await once(createInterface(web.stdout), "line");
-  const page = await (await fetch(address)).text();
+  const load = (url) => globalThis.fetch(url);
+  const page = await (await load(address)).text();
   assert.match(page, /<script/);
   const [, script] = /<script[^>]*src="([^"]+)"/.exec(page);
-  assert.equal((await fetch(new URL(script, address))).status, 200);
+  assert.equal((await load(new URL(script, address))).status, 200);
   web.kill("SIGINT");
   await once(web, "exit");
 
