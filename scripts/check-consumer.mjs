@@ -125,6 +125,7 @@ await runSteps([
   ["installed in an empty project", checkInstalled],
   ["import", () => run(process.execPath, ["smoke.mjs"], { cwd: project }).trim()],
   ["require", () => run(process.execPath, ["require.cjs"], { cwd: project }).trim()],
+  ["scope-inspect", () => run(process.execPath, ["inspect.mjs"], { cwd: project }).trim()],
   ["vitest", runVitest],
   [`${jest[0]}, transformed to CommonJS by ${jest[1]}`, runJest],
   ...matrix.map(([compiler, resolution, platform]) => {

@@ -68,6 +68,7 @@ function layOut() {
   const consumer = path.join(root, "scripts", "consumer");
   cpSync(consumer, project, { recursive: true });
   const copied = [
+    "scripts/leftovers.ts",
     "scripts/vitest-setup.ts",
     "scripts/runtimes",
     "packages/test-utils/src",
@@ -78,9 +79,15 @@ function layOut() {
     cpSync(path.join(root, name), path.join(project, name), { recursive: true });
   }
   mkdirSync(path.join(project, "node_modules", "@vitest"));
-  const tools = ["vitest", "@vitest/browser-playwright", "playwright", "fast-check", "tsx", "esbuild"];
+  const tools = [
+    ...["vitest", "@vitest/browser-playwright", "playwright", "fast-check", "tsx", "esbuild"],
+    ...["ajv", "@opentelemetry"],
+  ];
   for (const name of tools) link(`node_modules/${name}`, `node_modules/${name}`);
   link("packages/test-utils/node_modules/pg", "node_modules/pg");
+  for (const name of ["src", "snapshot.schema.json"]) {
+    symlinkSync(`../../node_modules/@scope/inspect/${name}`, path.join(project, "packages/inspect", name));
+  }
   symlinkSync("../../packages/test-utils", path.join(project, "node_modules/@scope/test-utils"));
 }
 

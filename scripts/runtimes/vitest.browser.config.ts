@@ -38,7 +38,8 @@ export default defineConfig({
   server: { fs: { strict: false } },
   test: {
     setupFiles: ["scripts/runtimes/browser-setup.ts", "scripts/runtimes/setup.ts"],
-    include: ["packages/*/test/**/*.test.ts"],
+    // The inspector's page has tests of its own in Chromium.
+    include: ["packages/{core,guarded,persistent,supervisor,taskgroup}/test/**/*.test.ts"],
     browser: {
       enabled: true,
       headless: true,

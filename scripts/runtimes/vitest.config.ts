@@ -7,7 +7,11 @@ export default defineConfig({
   test: {
     pool: "forks",
     setupFiles: ["scripts/vitest-setup.ts", "scripts/runtimes/setup.ts"],
-    include: ["packages/*/test/**/*.test.ts"],
+    include: [
+      "packages/{core,guarded,persistent,supervisor,taskgroup}/test/**/*.test.ts",
+      // The rest of the inspector's look into its sources, a page, or processes of Node, which its command is for.
+      "packages/inspect/test/{diagnostics,opentelemetry,snapshot,snapshot-function,timeline,waits}.test.ts",
+    ],
     exclude: ["**/*.browser.test.ts"],
   },
 });

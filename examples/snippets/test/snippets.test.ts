@@ -51,7 +51,7 @@ describe.concurrent("a snippet", { timeout: 60_000 }, () => {
 
 describe("a code block of a document", () => {
   it("is labelled with a language that is checked, or needs no check", () => {
-    const known = ["ts", "js", "text", "sh", ""];
+    const known = ["ts", "js", "text", "sh", "console", "html", ""];
     expect(blocks.filter(({ language }) => !known.includes(language))).toEqual([]);
   });
 

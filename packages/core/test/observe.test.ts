@@ -51,6 +51,15 @@ afterEach(() => {
 });
 
 describe("observe", () => {
+  it("tells the kind of a scope, which its policy has", async () => {
+    const kinds: string[] = [];
+    undo.push(observe({ scopeOpened: (scope, _, kind) => kinds.push(`${scope.name}: ${kind}`) }));
+    const plain = new TaskScope({ name: "plain" });
+    const other = new TaskScope({ name: "other" }, { kind: "Pool" });
+    expect(kinds).toEqual(["plain: TaskScope", "other: Pool"]);
+    await Promise.all([plain.join(), other.join()]);
+  });
+
   it("tells the life of a scope and of a task in it", async () => {
     const log = record();
     await TaskScope.run(

@@ -106,18 +106,10 @@ if (chosen !== undefined) {
   );
   table(
     `Tasks per way, processor time, on Node ${process.versions.node}`,
-    [
-      "",
-      "ns per task",
-      ...names.slice(1).flatMap((name) => [name, "goal", ""]),
-    ],
+    ["", "ns per task", ...names.slice(1).flatMap((name) => [name, "goal", ""])],
     loads.map(({ name }, load) => {
       const ratios = others.map((times) => times[load]! / plain![load]!);
-      return [
-        name,
-        plain![load]!.toFixed(0),
-        ...ratios.flatMap((ratio) => goal(ratio, 2)),
-      ];
+      return [name, plain![load]!.toFixed(0), ...ratios.flatMap((ratio) => goal(ratio, 2))];
     }),
   );
 }

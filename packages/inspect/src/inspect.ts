@@ -10,7 +10,7 @@ export interface InspectOptions {
   events?: number | undefined;
   /**
    * Whether to find out which task waits for which. Costs each task some 0.2 µs where async context is cheap (Node from 24 on,
-   * Deno, Bun), and slows every promise down in Node before that. @default whether it is cheap, or SCOPE_DEBUG is set
+   * Deno, Bun), and slows every promise down in Node before that; tasks that begin in a flood of them are not followed. @default whether it is cheap, or SCOPE_DEBUG is set
    */
   waits?: boolean | undefined;
   /** Whether to keep where scopes were opened and tasks spawned: a stack trace each. @default whether SCOPE_DEBUG is set */
