@@ -1,7 +1,7 @@
 /** The timeline: what it tells, in which order, and that it is bounded. */
 import { TaskScope } from "@scope/core";
 import { TaskGroup } from "@scope/taskgroup";
-import { Deferred, flushMicrotasks, waits } from "@scope/test-utils";
+import { Deferred, collectGarbage, flushMicrotasks, waits } from "@scope/test-utils";
 import { describe, expect, it } from "vitest";
 import { inspecting } from "./inspecting.ts";
 
@@ -116,10 +116,7 @@ describe("events", () => {
       },
       { onError: "ignore" },
     );
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    gc!();
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    gc!();
+    await collectGarbage();
     expect(refs.filter((ref) => ref.deref() !== undefined)).toEqual([]);
   });
 });
