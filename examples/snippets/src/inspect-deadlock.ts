@@ -1,24 +1,30 @@
-import { TaskScope, sleep, type Task } from "@scope/core";
+import { type Task, TaskScope, sleep } from "@scope/core";
 import { formatTree, inspect } from "@scope/inspect";
 
-const inspected = inspect({ waits: true });
 // #region deadlock
-const scope = new TaskScope({ name: "accounts" });
-const ada: Task<void> = scope.spawn(
+const inspected = inspect({ waits: true });
+const scope = new TaskScope({ name: "pipeline" });
+
+const reader: Task<void> = scope.spawn(
   async (token) => {
     await sleep(1, token);
-    await token.race(bob); // and bob waits for ada
+    await writer; // until there is room in the buffer
   },
-  { name: "ada" },
+  { name: "reader" },
 );
-const bob: Task<void> = scope.spawn((token) => token.race(ada), { name: "bob" });
+const writer: Task<void> = scope.spawn(
+  async (token) => {
+    await sleep(1, token);
+    await reader; // until there is something in it
+  },
+  { name: "writer" },
+);
 
-await sleep(20);
-const [, deadlock] = formatTree(await inspected.snapshot()).split("\n");
-console.log(deadlock);
-// #endregion
-await scope.stop();
+await sleep(100);
+const [, verdict] = formatTree(await inspected.snapshot()).split("\n");
+console.log(verdict);
 await inspected[Symbol.asyncDispose]();
+// #endregion
 
 // Output:
-// deadlock: task "ada" waits for task "bob", which waits for task "ada"
+// deadlock: task "reader" waits for task "writer", which waits for task "reader"
