@@ -72,15 +72,14 @@ describe("the stack of a failed task", () => {
       await failThreeLevelsDown(boom);
       expect(reports.map(({ error }) => error)).toEqual([boom]);
       expect(boom.stack?.startsWith(`${own}\n`)).toBe(true);
-      const lines = boom.stack!.slice(own!.length).split("\n");
-      const told = lines.filter((line) => / was spawned$|at spawn(Leaf|Middle|Root) /.test(line));
-      expect(told.map((line) => line.trim().replace(/ \(.*/, ""))).toEqual([
-        'Task "leaf" of TaskScope "inner" was spawned',
-        "at spawnLeaf",
-        'Task "middle" of TaskScope "middle scope" was spawned',
-        "at spawnMiddle",
-        'Task "root" of TaskScope "outer" was spawned',
-        "at spawnRoot",
+      const told = boom.stack!.slice(own!.length).split(/\n(?=Task .* was spawned\n)/);
+      // Each engine has its own way to go on after the spawner.
+      expect(
+        told.filter(Boolean).map((site) => [/^.*/.exec(site)?.[0], /at (spawn[A-Z]\w+)/.exec(site)?.[1]]),
+      ).toEqual([
+        ['Task "leaf" of TaskScope "inner" was spawned', "spawnLeaf"],
+        ['Task "middle" of TaskScope "middle scope" was spawned', "spawnMiddle"],
+        ['Task "root" of TaskScope "outer" was spawned', "spawnRoot"],
       ]);
     });
 
