@@ -312,7 +312,7 @@ export class PersistentTaskGroup implements TaskSpawner, AsyncDisposable {
         if (held) this.#forget(held);
         held = this.#take();
         if (!held && timeout > 0 && this.isRunning) {
-          await within(timeout, woken);
+          await (timeout < Infinity ? within(timeout, woken) : woken());
           leave(waiter);
         }
       }

@@ -11,13 +11,13 @@ import type { CancellationToken, Task } from "@scope/core";
 export class Entry {
   before: Entry = this;
   after: Entry = this;
-  token: CancellationToken | undefined;
+  declare token: CancellationToken | undefined;
   /** Missing while its function is in its synchronous part. */
-  task: Task<unknown> | undefined;
+  declare task: Task<unknown> | undefined;
   /** An iteration has handed it out, and holds it. */
   held = false;
   /** Of an iteration that waits: takes the next task that has ended; `undefined`: nothing runs any more. */
-  wake: ((ended?: Entry) => void) | undefined;
+  declare wake: ((ended?: Entry) => void) | undefined;
 }
 
 export function isLinked(entry: Entry): boolean {
