@@ -554,8 +554,8 @@ export const mutants = [
   {
     name: "a loop whose time is over goes on waiting in line",
     file: `${persistent}/src/persistent-task-group.ts`,
-    find: "          await within(timeout, woken);\n          leave(waiter);\n",
-    replace: "          await within(timeout, woken);\n",
+    find: "          await (timeout < Infinity ? within(timeout, woken) : woken());\n          leave(waiter);\n",
+    replace: "          await (timeout < Infinity ? within(timeout, woken) : woken());\n",
     tests: [`${persistent}/test/as-completed.test.ts`],
   },
 ];
