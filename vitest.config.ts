@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 const report = process.env["TEST_REPORT"];
@@ -8,6 +9,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["@scope/source"] } },
   test: {
     pool: "forks",
+    // Tests of processes wait more than they work: two at a time also where there are two cores.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     execArgv: ["--expose-gc"],
     setupFiles: ["./scripts/vitest-setup.ts"],
     reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
