@@ -563,6 +563,25 @@ describe("asCompleted", () => {
   });
 
   describe("the source", () => {
+    it.each([
+      ["has no news if that is the reason of the signal that is followed (L4)", (reason: Error) => reason, 0],
+      ["is reported otherwise", () => boom, 1],
+    ])("that fails while it is busy, after the loop was cancelled, %s", async (_, failure, told) => {
+      using reports = captureReports();
+      const controller = new AbortController();
+      const reason = new Error("tab closed");
+      const busy = new Deferred<IteratorResult<TaskFunction<number>>>();
+      const source = { [Symbol.asyncIterator]: () => ({ next: () => busy.promise }) };
+      const next = rejection(asCompleted(source, { token: controller.signal }).next());
+      await flushMicrotasks();
+      controller.abort(reason);
+      await flushMicrotasks(5);
+      busy.reject(failure(reason));
+      expect(await next).toMatchObject({ source: "signal", reason });
+      await flushMicrotasks();
+      expect(reports.length).toBe(told);
+    });
+
     it.each(["sync", "async"])(
       "of the %s kind is pulled only while a slot is free, under a limit",
       async (kind) => {

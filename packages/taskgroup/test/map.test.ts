@@ -590,6 +590,22 @@ describe("TaskGroup.map", () => {
   });
 
   describe("a source that is busy producing", () => {
+    it("and fails with the reason of the signal that is followed has no news (L4)", async () => {
+      using reports = captureReports();
+      const controller = new AbortController();
+      const reason = new Error("tab closed");
+      const busy = new Deferred<IteratorResult<number>>();
+      const source = { [Symbol.asyncIterator]: () => ({ next: () => busy.promise }) };
+      const mapped = rejection(TaskGroup.map(source, (item) => item, { token: controller.signal }));
+      await flushMicrotasks();
+      controller.abort(reason);
+      await flushMicrotasks(5);
+      busy.reject(reason);
+      expect(await mapped).toMatchObject({ source: "signal", reason });
+      await flushMicrotasks();
+      expect([...reports]).toEqual([]);
+    });
+
     it("is returned, and not waited for, when a call fails", async () => {
       const feed = new Feed();
       const gate = new Deferred();
