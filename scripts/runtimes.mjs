@@ -202,7 +202,10 @@ async function vitest(tally, [command, ...words], args, env) {
   let passed = 0;
   for (const { name, status, message, assertionResults } of files) {
     const file = path.relative(project, name);
-    if (status !== "passed" && assertionResults.length === 0) failures.push(`${file}: ${message}`);
+    // Before its tests, or after them: what it has left behind.
+    if (status !== "passed" && !assertionResults.some((one) => one.status === "failed")) {
+      failures.push(`${file}: ${message || "fails outside of its tests"}`);
+    }
     for (const { fullName, status: outcome, failureMessages, meta } of assertionResults) {
       if (outcome === "passed") passed += 1;
       else if (outcome === "skipped" && meta.lacks !== undefined) {

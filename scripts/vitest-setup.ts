@@ -44,5 +44,6 @@ afterAll(async () => {
   const file = expect.getState().testPath ?? "the file";
   const left = await inventory.leftovers({ clients: file.includes("/examples/") });
   await expectNoStrays(file);
-  if (left.length > 0) throw new Error(`${file} left behind:\n  ${left.join("\n  ")}`);
+  if (left.length > 0 && process?.env?.["LEFTOVERS"] !== "unchecked")
+    throw new Error(`${file} left behind:\n  ${left.join("\n  ")}`);
 });

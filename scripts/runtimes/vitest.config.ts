@@ -6,6 +6,8 @@ export default defineConfig({
   root: path.join(import.meta.dirname, "..", ".."),
   test: {
     pool: "forks",
+    // What tests leave behind is looked for on Node: others list handles that hold nobody, and keep listeners that were taken off.
+    env: { LEFTOVERS: "unchecked" },
     setupFiles: ["scripts/vitest-setup.ts", "scripts/runtimes/setup.ts"],
     include: [
       "packages/{core,guarded,persistent,supervisor,taskgroup}/test/**/*.test.ts",
