@@ -1,30 +1,24 @@
-import { type Task, TaskScope, sleep } from "@scope/core";
+import { TaskScope, sleep, type Task } from "@scope/core";
 import { formatTree, inspect } from "@scope/inspect";
 
-// #region deadlock
 const inspected = inspect({ waits: true });
-const scope = new TaskScope({ name: "pipeline" });
-
-const reader: Task<void> = scope.spawn(
+// #region deadlock
+const scope = new TaskScope({ name: "accounts" });
+const ada: Task<void> = scope.spawn(
   async (token) => {
     await sleep(1, token);
-    await writer; // until there is room in the buffer
+    await token.race(bob); // and bob waits for ada
   },
-  { name: "reader" },
+  { name: "ada" },
 );
-const writer: Task<void> = scope.spawn(
-  async (token) => {
-    await sleep(1, token);
-    await reader; // until there is something in it
-  },
-  { name: "writer" },
-);
+const bob: Task<void> = scope.spawn((token) => token.race(ada), { name: "bob" });
 
-await sleep(100);
-const [, verdict] = formatTree(await inspected.snapshot()).split("\n");
-console.log(verdict);
-await inspected[Symbol.asyncDispose]();
+await sleep(20);
+const [, deadlock] = formatTree(await inspected.snapshot()).split("\n");
+console.log(deadlock);
 // #endregion
+await scope.stop();
+await inspected[Symbol.asyncDispose]();
 
 // Output:
-// deadlock: task "reader" waits for task "writer", which waits for task "reader"
+// deadlock: task "ada" waits for task "bob", which waits for task "ada"
