@@ -3,7 +3,7 @@ import { InvalidStateError, setTaskErrorHandler } from "@scope/core";
 import { Clock } from "@scope/test-utils/clock";
 import * as fc from "fast-check";
 import { type Door, type State, states } from "./doors.ts";
-import { labels } from "./hostile.ts";
+import { behaviours, labels } from "./hostile.ts";
 import { type Kind, type Value, hostile, isLying, show, valueOf } from "./value.ts";
 import { type Group, type Loose, type Operation, World, describe, operations, text } from "./world.ts";
 
@@ -26,17 +26,7 @@ export interface Verdict {
 }
 
 const callback: fc.Arbitrary<Value> = fc.record({
-  fn: fc.constantFrom(
-    "returns",
-    "throws",
-    "rejects",
-    "waits, then returns",
-    "waits, then throws",
-    "obeys its token",
-    "answers its token with",
-    "ignores its token, then returns",
-    "sleeps, then returns",
-  ),
+  fn: fc.constantFrom(...behaviours),
   with: fc.constantFrom(...labels.errors, ...labels.thenables),
 });
 
