@@ -5,6 +5,7 @@ import { heapUsed } from "../../packages/test-utils/src/heap.ts";
 import type { Answer, Job, Round } from "./job.ts";
 import type { Peer } from "./peer.ts";
 import { memoryOf } from "./memory.ts";
+import { MILLION } from "./plan.ts";
 import { BATCH, type Timed, type WorkKind, check, kindOf, pieces } from "./works.ts";
 
 /** What (j) of the reference costs is measured with. */
@@ -116,8 +117,10 @@ async function answer(kind: WorkKind, peer: Peer, reference: Peer, job: Job): Pr
   );
   // Every measurement comes after a run that is not timed.
   const span = 2 * paced.reduce((sum, { whole }, index) => sum + (whole * warm[index]!) / 1e6, 0);
+  // One alone would tell little of a million: collections of garbage take up to half of the time.
+  const budget = effort.budget * (count < MILLION ? 1 : 25);
   const affordable = (wanted: number, share: number): number =>
-    Math.min(wanted, Math.floor((effort.budget * share) / span));
+    Math.min(wanted, Math.floor((budget * share) / span));
   const cold = each.map((tasks, index) => Math.min(Math.max(1, Math.round(COLD / tasks)), warm[index]!));
   return {
     count,

@@ -1,4 +1,5 @@
 /** What this library is to cost, and whether it does. */
+import { EMPTY_PACKAGES } from "./imports.ts";
 import type { Letter } from "./peer.ts";
 import { MILLION } from "./plan.ts";
 import type { Cell, Figures, Results } from "./results.ts";
@@ -13,7 +14,7 @@ export interface Verdict {
   goal: string;
   /** After a full collection before each measurement. */
   afterGc: string;
-  /** What `the least code` of `peers/floor.ts` has in the same place. */
+  /** What `the least code` of `peers/floor.ts` has in the same place; of imports, that of two empty packages. */
   floor: string;
   met: boolean;
 }
@@ -91,6 +92,7 @@ export function judge(results: Results, runtime: string): Verdict[] {
     peers: readonly string[],
     limit: number,
     title: string,
+    floor = FLOOR,
   ): void {
     const measured = peers.filter((peer) => ratio(work, peer, size)("warm") !== undefined);
     const fastest = measured.sort((a, b) => ratio(work, a, size)("warm")! - ratio(work, b, size)("warm")!)[0];
@@ -103,7 +105,7 @@ export function judge(results: Results, runtime: string): Verdict[] {
       limit,
       "x",
       2,
-      times(ratio(work, FLOOR, size), ratio(work, fastest, size)),
+      times(ratio(work, floor, size), ratio(work, fastest, size)),
     );
   }
 
@@ -182,9 +184,9 @@ export function judge(results: Results, runtime: string): Verdict[] {
   );
 
   // Like with like: functions that are handed over one by one, and a function for all items.
-  for (const [ours, theirs] of [
-    ["TaskGroup", "p-limit"],
-    ["TaskGroup.map", "p-map"],
+  for (const [ours, theirs, floor] of [
+    ["TaskGroup", "p-limit", `${FLOOR}, in line`],
+    ["TaskGroup.map", "p-map", FLOOR],
   ] as const) {
     for (const size of [100, 1_000, 10_000]) {
       fasterThan(
@@ -194,6 +196,7 @@ export function judge(results: Results, runtime: string): Verdict[] {
         [theirs],
         3,
         `${ours}, N = ${size.toLocaleString("en")}, faster than its like`,
+        floor,
       );
     }
   }
@@ -268,15 +271,21 @@ export function judge(results: Results, runtime: string): Verdict[] {
   );
   fasterThan("j", "TaskGroup", 0, ["AbortSignal.any each"], 20, "alone, faster than AbortSignal.any");
 
-  const time = results.imports.find((one) => one.runtime === runtime && one.name === "core + taskgroup")?.time
-    ?.median;
+  const importTime =
+    (name: string): Value =>
+    (regime) =>
+      regime === "warm"
+        ? results.imports.find((one) => one.runtime === runtime && one.name === name)?.time?.median
+        : undefined;
   add(
     "k",
     "import of core and taskgroup",
-    (regime) => (regime === "warm" ? time : undefined),
+    importTime("core + taskgroup"),
     "<=",
     3,
     " ms",
+    2,
+    importTime(EMPTY_PACKAGES),
   );
   for (const { name, bytes } of results.sizes.slice(0, 2)) {
     add("k", `size: ${name}`, (regime) => (regime === "warm" ? bytes : undefined), "<=", 6_000, " B", 0);

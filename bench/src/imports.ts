@@ -1,5 +1,6 @@
 /** What it costs to have a library: its import in a fresh process, and its size in a bundle (k). */
 import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -8,8 +9,12 @@ import type { Runtime } from "./runtimes.ts";
 
 const here = import.meta.dirname;
 
+/** Two packages in place of core and taskgroup that hold nothing: what it takes to find and read them. */
+export const EMPTY_PACKAGES = "two empty packages";
+
 /** As published: each by its name, ours from `dist`. */
 const imported = [
+  { name: EMPTY_PACKAGES, specifier: "@empty/taskgroup" },
   { name: "core + taskgroup", specifier: "@scope/taskgroup" },
   { name: "core + supervisor", specifier: "@scope/supervisor" },
   ...[
@@ -42,8 +47,29 @@ function all(...names: string[]): string {
   return names.map((name) => `export * from "${name}"`).join("; ");
 }
 
-function importOnce({ executable }: Runtime, specifier: string): number {
-  const { stdout, stderr, status } = spawnSync(executable, [path.join(here, "import.mjs"), specifier], {
+/** Into the folder of the bundles, from where imports find them. */
+function writeEmptyPackages(folder: string): void {
+  const write = (name: string, code: string): void => {
+    const dist = path.join(folder, "node_modules", "@empty", name, "dist");
+    mkdirSync(dist, { recursive: true });
+    const exports = { ".": { types: "./dist/index.d.ts", default: "./dist/index.js" } };
+    const manifest = {
+      name: `@empty/${name}`,
+      version: "0.0.0",
+      type: "module",
+      sideEffects: false,
+      exports,
+    };
+    writeFileSync(path.join(dist, "..", "package.json"), JSON.stringify(manifest));
+    writeFileSync(path.join(dist, "index.js"), code);
+  };
+  write("core", "export const nothing = undefined;\n");
+  write("taskgroup", 'export { nothing } from "@empty/core";\n');
+  copyFileSync(path.join(here, "import.mjs"), path.join(folder, "import.mjs"));
+}
+
+function importOnce({ executable }: Runtime, specifier: string, from = here): number {
+  const { stdout, stderr, status } = spawnSync(executable, [path.join(from, "import.mjs"), specifier], {
     encoding: "utf8",
   });
   if (status !== 0) {
@@ -56,10 +82,12 @@ function importOnce({ executable }: Runtime, specifier: string): number {
 
 /** Every round imports each of them once, and an empty module. */
 export function measureImports(
+  bundles: string,
   runtimes: readonly Runtime[],
   rounds: number,
   tell: (progress: string) => void,
 ): Import[] {
+  writeEmptyPackages(bundles);
   return runtimes.flatMap((runtime) => {
     const empty: number[] = [];
     const times = imported.map((): number[] => []);
@@ -70,7 +98,8 @@ export function measureImports(
       for (const [index, { specifier }] of imported.entries()) {
         if (failures[index] !== undefined) continue;
         try {
-          times[index]!.push(importOnce(runtime, specifier));
+          const from = specifier.startsWith("@empty/") ? bundles : here;
+          times[index]!.push(importOnce(runtime, specifier, from));
         } catch (error) {
           failures[index] = (error as Error).message;
         }

@@ -2,7 +2,7 @@
  * The comparison with every peer. `pnpm bench`: the short form, on the running Node. `pnpm bench --full`: on every runtime, into
  * `docs/performance.md` and its charts.
  */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -69,7 +69,7 @@ async function measure(): Promise<Results> {
     { letters, peers: values.peer },
     tell,
   );
-  const imports = wants("k") ? measureImports(runtimes, plan.imports, tell) : [];
+  const imports = wants("k") ? measureImports(bundles, runtimes, plan.imports, tell) : [];
   const sizes = wants("k") ? await measureSizes() : [];
   tell("");
   const [cpu] = os.cpus();
@@ -106,6 +106,9 @@ else {
   const results =
     values.from === undefined ? await measure() : (JSON.parse(readFileSync(values.from, "utf8")) as Results);
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results)}\n`);
-  if (values.full) writeDocument(results, values.docs);
+  if (values.full) {
+    mkdirSync(values.docs, { recursive: true });
+    writeDocument(results, values.docs);
+  }
   console.log(printed(results));
 }

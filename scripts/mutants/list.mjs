@@ -46,8 +46,8 @@ export const mutants = [
   {
     name: "mark and tell in one pass",
     file: `${core}/src/cancellation-token.ts`,
-    find: "  reached.forEach(notify);\n",
-    replace: "  reached.reverse().forEach(notify);\n",
+    find: "  for (const token of reached) notify(token);\n",
+    replace: "  for (const token of reached.reverse()) notify(token);\n",
     tests: [`${core}/test/cancellation-token.test.ts`],
   },
   {

@@ -243,7 +243,7 @@ export function cancelToken(root: CancellationToken, error: CancelledError): voi
     if (bridge && /* @__KEY__ */ "_bridge" in bridge) reach(bridge);
     for (let child = token._newest; child; child = child._older) reach(child);
   }
-  reached.forEach(notify);
+  for (const token of reached) notify(token);
 }
 
 /** The second phase, for one token: out of the list (T2), then its callback, or the signal that it has made. */
