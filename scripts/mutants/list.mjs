@@ -138,15 +138,15 @@ export const mutants = [
   {
     name: "any cancellation is one's own",
     file: `${core}/src/task.ts`,
-    find: "token._error !== undefined && (isCancellation(error) ||",
-    replace: "(isCancellation(error) ||",
+    find: "  if (!own) return false;\n",
+    replace: "  if (!own) return isCancellation(error);\n",
     tests: [`${core}/test/task.test.ts`],
   },
   {
     name: "the reason of a followed signal is a failure",
     file: `${core}/src/task.ts`,
-    find: '    cancelled?.source === "signal" && cancelled.reason === error;\n',
-    replace: '    cancelled?.source === "explicit" && cancelled.reason === error;\n',
+    find: '  return cancelled?.source === "signal" && cancelled.reason === error;\n',
+    replace: '  return cancelled?.source === "explicit" && cancelled.reason === error;\n',
     tests: [`${core}/test/task.test.ts`, `${core}/test/interop.test.ts`],
   },
   {
@@ -289,8 +289,8 @@ export const mutants = [
   {
     name: "spawn admits while the scope shuts down",
     file: `${core}/src/task-scope.ts`,
-    find: "    if (this.token._error) {\n      throw",
-    replace: "    if (this.token._error && this.#size === 0) {\n      throw",
+    find: '"closed" || this.token._error) throw',
+    replace: '"closed" || (this.token._error && this.#size === 0)) throw',
     tests: [`${core}/test/task-scope.test.ts`],
   },
   {

@@ -236,20 +236,12 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     checkFunction("fn", fn);
     const name = options?.name;
     checkName(name);
-    if (this.#phase === "closed") {
-      throw new InvalidStateError(`${this.#label} is closed: open another`);
-    }
-    if (this.token._error) {
-      throw new InvalidStateError(`${this.#label} is shutting down: check cancelRequested first`);
-    }
-    if (this.#phase === "open" && this.#body === "none" && !this.#leftovers) {
-      this.#leftovers = { label: this.#label, site: this.#site, policy: this.#policy };
-      watch(this, this.#leftovers);
-    }
+    if (this.#phase === "closed" || this.token._error) throw this.#refusal();
+    if (this.#body === "none" && !this.#leftovers) this.#watch();
     const task = new OwnedTask<T>(this, this.token, name);
     this.#size++;
     if (debugging) keepSite(task.token, this._outer, `Task "${task.name}" of ${this.#label}`);
-    emit("taskSpawned", task, this, options);
+    if (observed()) emit("taskSpawned", task, this, options);
     if (!this.#slots) start(task, fn);
     else this.#slots.enter(task, fn);
     return task;
@@ -363,7 +355,21 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   /** @internal */
   _asked(error: CancelledError): void {
     unlink(this.token);
-    emit("cancelRequested", this, error);
+    if (observed()) emit("cancelRequested", this, error);
+  }
+
+  // These two are apart for the sake of `spawn`: see `emit`.
+
+  #refusal(): InvalidStateError {
+    const why =
+      this.#phase === "closed" ? "closed: open another" : "shutting down: check cancelRequested first";
+    return new InvalidStateError(`${this.#label} is ${why}`);
+  }
+
+  #watch(): void {
+    if (this.#phase !== "open") return;
+    this.#leftovers = { label: this.#label, site: this.#site, policy: this.#policy };
+    watch(this, this.#leftovers);
   }
 
   get #label(): string {
@@ -413,7 +419,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     if (this.#leftovers) this.#leftovers.awaited = true;
     if (this.#phase === "closed") return Promise.resolve(undefined);
     this.#phase = "waiting";
-    emit("awaited", this);
+    if (observed()) emit("awaited", this);
     const promise = new Promise<Ending | undefined>((resolve, reject) => {
       const waiter = (ending: Ending | undefined): void => {
         disarm();
@@ -433,7 +439,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
 
   #close(): void {
     this.#phase = "closed";
-    emit("scopeClosed", this);
+    if (observed()) emit("scopeClosed", this);
     const ending = this.#ending();
     if (this.#body === "running") this.#told = ending;
     else this.#release();

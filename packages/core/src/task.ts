@@ -25,7 +25,7 @@ import { brand, readable } from "./brand.ts";
 import { type CancellationToken, Token, cancelToken, unlink } from "./cancellation-token.ts";
 import { debugging, showSite } from "./debug.ts";
 import { CancelledError, InvalidStateError, isCancellation } from "./errors.ts";
-import { emit } from "./observe.ts";
+import { emit, observed } from "./observe.ts";
 import { callSafely } from "./report.ts";
 import type { Place } from "./slots.ts";
 import type { TaskFunction, TaskStatus } from "./types.ts";
@@ -179,7 +179,7 @@ export class Task<T> implements Promise<T> {
 
   /** @internal */
   _asked(error: CancelledError): void {
-    emit("cancelRequested", this, error);
+    if (observed()) emit("cancelRequested", this, error);
     (this._state as Partial<Place>)._withdraw?.();
   }
 
@@ -197,7 +197,7 @@ export const OwnedTask = Task as unknown as new <T>(
 
 /** Calls the function of a task: its synchronous part runs here, its end comes in a microtask at the earliest (K1). */
 export function start<T>(task: Task<T>, fn: TaskFunction<T>): void {
-  emit("taskStarted", task);
+  if (observed()) emit("taskStarted", task);
   let promise: Promise<unknown>;
   try {
     // As `await` would: a native promise as it is, anything thenable adopted, a plain value wrapped.
@@ -206,7 +206,7 @@ export function start<T>(task: Task<T>, fn: TaskFunction<T>): void {
     promise = Promise.reject(error);
   }
   // Before the reaction is registered, which runs in the context of now: an observer may have changed that for the function.
-  emit("taskSuspended", task);
+  if (observed()) emit("taskSuspended", task);
   try {
     follow(task, promise);
   } catch (error) {
@@ -261,7 +261,7 @@ export function finish(task: Task<unknown>, state: Ended, outcome: unknown): voi
   task._end = undefined;
   task.token._owner = undefined;
   unlink(task.token);
-  emit("taskDone", task);
+  if (observed()) emit("taskDone", task);
   owner._ended(task, listeners);
 }
 
@@ -274,7 +274,7 @@ export function tell(task: Task<unknown>, listeners: Listeners): void {
 
 /** A native promise of the outcome (K4); every caller hangs a handler on it. */
 function outcomeOf<T>(task: Task<T>): Promise<T> {
-  emit("awaited", task);
+  if (observed()) emit("awaited", task);
   return endOf(task);
 }
 

@@ -33,7 +33,11 @@ export function count(value: number): string {
 
 /** "1 task", "2 tasks" */
 export function plural(value: number, word: string): string {
-  return `${count(value)} ${word}${value === 1 ? "" : "s"}`;
+  return `${count(value)} ${nounFor(value, word)}`;
+}
+
+export function nounFor(value: number, word: string): string {
+  return value === 1 ? word : `${word}s`;
 }
 
 /** What is left of a sleep goes down while one looks. */

@@ -7,7 +7,7 @@ import { type TemplateResult, html, nothing, render } from "lit-html";
 
 import { type DetailsHost, details } from "./details.ts";
 import { type Feed, type FeedState, type Source, startFeed } from "./feed.ts";
-import { clock, count, plural } from "./format.ts";
+import { clock, count, nounFor, plural } from "./format.ts";
 import { icon } from "./icons.ts";
 import { type Entry, type Failure, Model } from "./model.ts";
 import { styles } from "./styles.ts";
@@ -159,8 +159,7 @@ function mount(element: Element, source: Source, options: ViewOptions, whole: bo
         ><i aria-hidden="true"></i>${feedText(feed, pausedAt !== undefined, endedAt)}</span
       >
       <span class="grow"></span>
-      <span class="figure"><b>${count(model.counts.scopes)}</b> scopes</span>
-      <span class="figure"><b>${count(model.counts.tasks)}</b> tasks</span>
+      ${figure(model.counts.scopes, "scope")} ${figure(model.counts.tasks, "task")}
       <span class="figure"><b>${count(rate.value)}</b> events/s</span>
       <button
         type="button"
@@ -290,6 +289,10 @@ function mount(element: Element, source: Source, options: ViewOptions, whole: bo
       host.remove();
     },
   };
+}
+
+function figure(value: number, word: string): TemplateResult {
+  return html`<span class="figure"><b>${count(value)}</b> ${nounFor(value, word)}</span>`;
 }
 
 function feedText({ state, message }: Feed, paused: boolean, endedAt: number | undefined): string {
