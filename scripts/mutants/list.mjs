@@ -354,7 +354,7 @@ export const mutants = [
   {
     name: "a group forgets what it has told",
     file: `${taskgroup}/src/failures.ts`,
-    find: "    this.#errors = [];\n",
+    find: "    this.#found = undefined;\n",
     replace: "",
     tests: [`${taskgroup}/test/task-group.test.ts`],
   },

@@ -443,9 +443,9 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     const ending = this.#ending();
     if (this.#body === "running") this.#told = ending;
     else this.#release();
-    this.#waiters?.splice(0).forEach((waiter) => {
-      waiter(ending);
-    });
+    const waiters = this.#waiters;
+    this.#waiters = undefined;
+    if (waiters) for (const waiter of waiters) waiter(ending);
   }
 
   /** Takes the outcome (C3). */

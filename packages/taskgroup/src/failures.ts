@@ -3,27 +3,24 @@ import { type ScopePolicy, type Task, TaskGroupError } from "@scope/core";
 /** Fail fast, as a policy: collects every failure, and has the first one cancel the siblings. */
 export class Failures implements ScopePolicy {
   readonly kind = "TaskGroup";
-  #errors: unknown[] = [];
-  #tasks: (Task<unknown> | undefined)[] = [];
-  /** Error objects told already: whoever awaits a failed sibling fails with the same one. Made for the first failure. */
-  #seen: Set<unknown> | undefined;
+  /**
+   * What has failed, and the error objects among it: whoever awaits a failed sibling fails with the same one. Made for the first failure.
+   */
+  #found: { errors: unknown[]; tasks: (Task<unknown> | undefined)[]; seen: Set<unknown> } | undefined;
 
   failed(error: unknown, task: Task<unknown> | undefined): boolean {
-    const seen = (this.#seen ??= new Set());
+    const { errors, tasks, seen } = (this.#found ??= { errors: [], tasks: [], seen: new Set() });
     if (typeof error !== "object" || error === null || !seen.has(error)) {
       seen.add(error);
-      this.#errors.push(error);
-      this.#tasks.push(task);
+      errors.push(error);
+      tasks.push(task);
     }
     return true;
   }
 
   outcome(label: () => string): TaskGroupError | undefined {
-    if (this.#seen === undefined) return undefined;
-    const error = new TaskGroupError(this.#errors, `unhandled errors in ${label()}`, this.#tasks);
-    this.#errors = [];
-    this.#tasks = [];
-    this.#seen = undefined;
-    return error;
+    const found = this.#found;
+    this.#found = undefined;
+    return found && new TaskGroupError(found.errors, `unhandled errors in ${label()}`, found.tasks);
   }
 }
