@@ -289,8 +289,8 @@ export const mutants = [
   {
     name: "spawn admits while the scope shuts down",
     file: `${core}/src/task-scope.ts`,
-    find: '"closed" || this.token._error) throw',
-    replace: '"closed" || (this.token._error && this.#size === 0)) throw',
+    find: '"closed" || this.token._error !== undefined) throw',
+    replace: '"closed" || (this.token._error !== undefined && this.#size === 0)) throw',
     tests: [`${core}/test/task-scope.test.ts`],
   },
   {

@@ -16,10 +16,11 @@ export interface Leftovers {
 
 let registry: FinalizationRegistry<Leftovers> | undefined;
 
-/** Keeps an eye on a scope until it is released. */
-export function watch(scope: object, leftovers: Leftovers): void {
+/** Keeps an eye on a scope until it is released. Returns what is kept of it. */
+export function watch(scope: object, leftovers: Leftovers): Leftovers {
   registry ??= new FinalizationRegistry(tell);
   registry.register(scope, leftovers, scope);
+  return leftovers;
 }
 
 export function unwatch(scope: object): void {

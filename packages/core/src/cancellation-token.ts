@@ -94,14 +94,14 @@ export class CancellationToken {
   private constructor(parent: CancellationToken | undefined, owner?: Owner) {
     this._error = this._parent = this._newer = this._older = this._newest = this._bridge = undefined;
     this._owner = owner;
-    if (!parent || parent === NONE) return;
+    if (parent === undefined || parent === NONE) return;
     this._error = parent.error;
-    if (this._error) return;
+    if (this._error !== undefined) return;
     if (parent._bridge) listen(parent, "addEventListener");
     const older = parent._newest;
     this._parent = parent;
     this._older = older;
-    if (older) older._newer = this;
+    if (older !== undefined) older._newer = this;
     parent._newest = this;
   }
 
@@ -196,19 +196,19 @@ export class CancellationToken {
  * class: one that mentions itself is renamed by bundlers, and shows that in every stack.
  */
 export const Token = CancellationToken as unknown as new (
-  parent: CancellationToken | undefined,
+  parent?: CancellationToken,
   owner?: Owner,
 ) => CancellationToken;
 
-const NONE = /* @__PURE__ */ new Token(undefined);
+const NONE = /* @__PURE__ */ new Token();
 
 /** Takes a token out of its parent's list; it keeps its own children and callbacks. */
 export function unlink(token: CancellationToken): void {
   const { _parent: parent, _newer: newer, _older: older } = token;
-  if (!parent) return;
-  if (!newer) parent._newest = older;
+  if (parent === undefined) return;
+  if (newer === undefined) parent._newest = older;
   else newer._older = older;
-  if (older) older._newer = newer;
+  if (older !== undefined) older._newer = newer;
   token._parent = token._newer = token._older = undefined;
   if (parent._bridge) {
     callSafely(
@@ -273,7 +273,7 @@ function follow(name: string, signal: unknown): CancellationToken {
   if (!isSignal(signal)) throw wrongType(name, "a CancellationToken or an AbortSignal", signal);
   let token = tokens.get(signal);
   if (!token) {
-    token = new Token(undefined);
+    token = new Token();
     token._bridge = signal;
     tokens.set(signal, token);
   }

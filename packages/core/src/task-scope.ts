@@ -236,13 +236,13 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     checkFunction("fn", fn);
     const name = options?.name;
     checkName(name);
-    if (this.#phase === "closed" || this.token._error) throw this.#refusal();
+    if (this.#phase === "closed" || this.token._error !== undefined) throw this.#refusal();
     if (this.#body === "none" && !this.#leftovers) this.#watch();
     const task = new OwnedTask<T>(this, this.token, name);
     this.#size++;
     if (debugging) keepSite(task.token, this._outer, `Task "${task.name}" of ${this.#label}`);
     if (observed()) emit("taskSpawned", task, this, options);
-    if (!this.#slots) start(task, fn);
+    if (this.#slots === undefined) start(task, fn);
     else this.#slots.enter(task, fn);
     return task;
   }
@@ -344,7 +344,7 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     this.#telling = true;
     const failed = task._state === "failed";
     if (failed) this.#hasErrors = true;
-    if (this.#onTaskDone) callSafely(this.#onTaskDone, task, "onTaskDone", this);
+    if (this.#onTaskDone !== undefined) callSafely(this.#onTaskDone, task, "onTaskDone", this);
     if (failed) this.#failed(task._outcome, task);
     if (listeners) tell(task, listeners);
     this.#slots?.leave();
@@ -356,20 +356,6 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
   _asked(error: CancelledError): void {
     unlink(this.token);
     if (observed()) emit("cancelRequested", this, error);
-  }
-
-  // These two are apart for the sake of `spawn`: see `emit`.
-
-  #refusal(): InvalidStateError {
-    const why =
-      this.#phase === "closed" ? "closed: open another" : "shutting down: check cancelRequested first";
-    return new InvalidStateError(`${this.#label} is ${why}`);
-  }
-
-  #watch(): void {
-    if (this.#phase !== "open") return;
-    this.#leftovers = { label: this.#label, site: this.#site, policy: this.#policy };
-    watch(this, this.#leftovers);
   }
 
   get #label(): string {
@@ -414,6 +400,19 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     if (onError === "report" || !callSafely(onError, context, "onError", this)) reportTaskError(context);
   }
 
+  // These two are apart for the sake of `spawn`: see `emit`.
+
+  #refusal(): InvalidStateError {
+    const why =
+      this.#phase === "closed" ? "closed: open another" : "shutting down: check cancelRequested first";
+    return new InvalidStateError(`${this.#label} is ${why}`);
+  }
+
+  #watch(): void {
+    if (this.#phase !== "open") return;
+    this.#leftovers = watch(this, { label: this.#label, site: this.#site, policy: this.#policy });
+  }
+
   /** Begins to wait; resolves with the outcome, which who comes after the close is not told (C2). */
   #closed(timeout = Infinity): Promise<Ending | undefined> {
     if (this.#leftovers) this.#leftovers.awaited = true;
@@ -443,9 +442,10 @@ export class TaskScope implements TaskSpawner, AsyncDisposable {
     const ending = this.#ending();
     if (this.#body === "running") this.#told = ending;
     else this.#release();
-    const waiters = this.#waiters;
+    // Whoever waits had this called.
+    const waiters = this.#waiters!;
     this.#waiters = undefined;
-    if (waiters) for (const waiter of waiters) waiter(ending);
+    for (const waiter of waiters) waiter(ending);
   }
 
   /** Takes the outcome (C3). */
