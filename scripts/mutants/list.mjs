@@ -361,8 +361,8 @@ export const mutants = [
   {
     name: "a source that fails while map is cancelled is not told",
     file: `${taskgroup}/src/source.ts`,
-    find: "      const answered = busy?.catch(report).then(note);\n",
-    replace: "      const answered = busy?.catch(() => undefined).then(note);\n",
+    find: "[busy.catch(report).then(note), turns()]",
+    replace: "[busy.catch(() => undefined).then(note), turns()]",
     tests: [`${taskgroup}/test/map.test.ts`],
   },
   {

@@ -47,7 +47,7 @@ describe("size", () => {
   /** Texts that no minifier takes away, and where they come from. */
   const traces = {
     supervisor: ["rest-for-one", "one-for-all", "gave-up"],
-    core: ["is shutting down"],
+    core: ["shutting down: check"],
     asCompleted: ["The loop was left"],
     race: ["Another was first"],
   };

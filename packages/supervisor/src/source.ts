@@ -51,8 +51,7 @@ export function openSource<T>(iterator: Iterator<T> | AsyncIterator<T>, token: C
     },
 
     async close() {
-      const answered = busy?.catch(report).then(note);
-      await Promise.race([answered, turns()]);
+      if (busy !== undefined) await Promise.race([busy.catch(report).then(note), turns()]);
       if (ended) return;
       const returned = Promise.resolve().then(() => iterator.return?.());
       await (busy ? Promise.race([returned.catch(report), turns()]) : returned);
