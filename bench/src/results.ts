@@ -55,6 +55,8 @@ export type PeerNote = Pick<Peer, "name" | "kind" | "lacks" | "weaker" | "ownKin
 export interface Results {
   date: string;
   machine: string;
+  /** What else has to be said about how these figures came about. */
+  remark?: string;
   runtimes: string[];
   peers: PeerNote[];
   /** Pinned, by package. */

@@ -20,13 +20,13 @@ function prose(name: string): string {
 }
 
 export function documentOf(results: Results, drawn: readonly Chart[]): string {
-  const { date, machine, runtimes, versions } = results;
+  const { date, machine, remark = "", runtimes, versions } = results;
   const peers = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   const size = sizeTable(results);
   return `${[
     "# Performance",
     prose("introduction"),
-    `Measured on ${date}: ${machine}; ${runtimes.join(", ")}; ${peers.join(", ")}.`,
+    `Measured on ${date}: ${machine}; ${runtimes.join(", ")}; ${peers.join(", ")}.${remark && ` ${remark}`}`,
     "## Goals",
     ...runtimes.flatMap((runtime) => {
       const verdicts = judge(results, runtime);
