@@ -38,8 +38,7 @@ export const mutants = [
     name: "a task is told of as done before it is",
     file: `${core}/src/task.ts`,
     find: "  const owner = task._state as TaskOwner;\n",
-    replace:
-      '  const owner = task._state as TaskOwner;\n  if (observed()) emit({ type: "task-done", task });\n',
+    replace: '  const owner = task._state as TaskOwner;\n  if (observed()) emit("taskDone", task);\n',
     tests: [`${core}/test/observe.test.ts`],
   },
   // Tokens
