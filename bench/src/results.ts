@@ -55,7 +55,7 @@ export type PeerNote = Pick<Peer, "name" | "kind" | "lacks" | "weaker" | "ownKin
 export interface Results {
   date: string;
   machine: string;
-  /** What else has to be said about how these figures came about. */
+  /** What else has to be said about how these figures came about: written into the file by hand, for `--from`. */
   remark?: string;
   runtimes: string[];
   peers: PeerNote[];

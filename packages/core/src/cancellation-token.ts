@@ -94,6 +94,7 @@ export class CancellationToken {
   private constructor(parent: CancellationToken | undefined, owner?: Owner) {
     this._error = this._parent = this._newer = this._older = this._newest = this._bridge = undefined;
     this._owner = owner;
+    // Compared with undefined, here and wherever each task passes by: to ask an object for its truth costs 1.05x of a task.
     if (parent === undefined || parent === NONE) return;
     this._error = parent.error;
     if (this._error !== undefined) return;
