@@ -22,6 +22,7 @@ import {
   EventLog,
   captureReports,
   flushMicrotasks,
+  macrotask,
   needs,
   rejection,
   waits,
@@ -696,6 +697,8 @@ describe("runMain", () => {
     });
 
     it("has the platform report the error where there is no process", async () => {
+      // Vitest puts `process.nextTick` back in a tick of its own: none may be waiting for what follows, which takes turns.
+      await macrotask();
       vi.stubGlobal("process", undefined);
       const reported: unknown[] = [];
       vi.stubGlobal("reportError", (error: unknown) => reported.push(error));
