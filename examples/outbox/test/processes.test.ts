@@ -47,8 +47,12 @@ describe("the demonstration", () => {
     expect(run.stdout).toMatch(/WARN.*not accepted/);
     const counted = /the table: (\d+) rows waiting, (\d+) delivered, \d dead\r\n/.exec(run.stdout);
     const received = /the webhook: (\d+) rows, (\d+) of them again, 0 out of order\r\n$/.exec(run.stdout);
-    expect(Number(counted![2])).toBeGreaterThan(0);
-    expect(received!.slice(1)).toEqual([counted![2], expect.any(String)]);
+    const delivered = Number(counted![2]);
+    expect(delivered).toBeGreaterThan(0);
+    // On a busy machine an answer may come too late, and what was accepted is sent again by the next relay.
+    const unanswered = run.stdout.match(/no answer within/g)?.length ?? 0;
+    expect(Number(received![1])).toBeGreaterThanOrEqual(delivered);
+    expect(Number(received![1])).toBeLessThanOrEqual(delivered + unanswered);
   });
 
   it.each([

@@ -3,7 +3,7 @@ import { TaskGroup } from "@scope/taskgroup";
 
 // #region nursery
 await TaskGroup.run(async (nursery) => {
-  nursery.spawn((token) => sleep(10, token).then(() => console.log("child")));
+  nursery.spawn((token) => sleep(100, token).then(() => console.log("child")));
   const answer = await moveOnAfter(5, (scope) => sleep(60_000, scope.token).then(() => "late"), {
     token: nursery.token, // trio finds the enclosing scope by itself
   });
