@@ -149,8 +149,10 @@ async function commandOf(runtime) {
   return [output.split("\n").at(-1), ...words];
 }
 
+// As in `vitest.config.ts`.
+const v8 = ["--execArgv=--expose-gc", "--execArgv=--no-concurrent-recompilation"];
 /** V8 collects all that is garbage when it is told to; JavaScriptCore leaves what looks like a reference on the stack. */
-const collector = { node: ["--execArgv=--expose-gc"], deno: ["--execArgv=--expose-gc"], bun: [] };
+const collector = { node: v8, deno: v8, bun: [] };
 const processTests = "packages/guarded/test/processes.test.ts";
 
 async function testOn(runtime) {
