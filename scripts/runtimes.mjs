@@ -150,9 +150,9 @@ async function commandOf(runtime) {
 }
 
 // As in `vitest.config.ts`.
-const v8 = ["--execArgv=--expose-gc", "--execArgv=--no-concurrent-recompilation"];
+const v8Flags = ["--execArgv=--expose-gc", "--execArgv=--no-concurrent-recompilation"];
 /** V8 collects all that is garbage when it is told to; JavaScriptCore leaves what looks like a reference on the stack. */
-const collector = { node: v8, deno: v8, bun: [] };
+const collector = { node: v8Flags, deno: v8Flags, bun: [] };
 const processTests = "packages/guarded/test/processes.test.ts";
 
 async function testOn(runtime) {

@@ -35,7 +35,8 @@ describe("the demonstration", () => {
   });
 
   it("on a terminal shows a bar, with a log for eyes above it, and is stopped by Ctrl-C in order", async () => {
-    const words = ["script", "-qec", command([]).join(" "), "/dev/null"];
+    // Enough for a busy machine: what is answered too late was received, and counts as failed.
+    const words = ["script", "-qec", command(["--timeout=5s"]).join(" "), "/dev/null"];
     const run = new Run([], { words, stdin: "pipe" });
     await eventually(() => expect(run.stdout).toMatch(/[1-9]\d*\/120 rows \| \d+ failed attempts, 0 dead/));
     await run.printed(/not accepted/);
@@ -47,12 +48,8 @@ describe("the demonstration", () => {
     expect(run.stdout).toMatch(/WARN.*not accepted/);
     const counted = /the table: (\d+) rows waiting, (\d+) delivered, \d dead\r\n/.exec(run.stdout);
     const received = /the webhook: (\d+) rows, (\d+) of them again, 0 out of order\r\n$/.exec(run.stdout);
-    const delivered = Number(counted![2]);
-    expect(delivered).toBeGreaterThan(0);
-    // On a busy machine an answer may come too late, and what was accepted is sent again by the next relay.
-    const unanswered = run.stdout.match(/no answer within/g)?.length ?? 0;
-    expect(Number(received![1])).toBeGreaterThanOrEqual(delivered);
-    expect(Number(received![1])).toBeLessThanOrEqual(delivered + unanswered);
+    expect(Number(counted![2])).toBeGreaterThan(0);
+    expect(received!.slice(1)).toEqual([counted![2], expect.any(String)]);
   });
 
   it.each([
